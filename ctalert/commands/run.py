@@ -1,0 +1,73 @@
+"""`ctl run`: the whole system, a service, or single roles, until Ctrl-C."""
+
+import argparse
+import contextlib
+import fcntl
+import os
+import sys
+from collections.abc import Iterator
+
+from ctalert import provision, supervise
+from ctalert.adopt import servers
+from ctalert.catalogue import Group, UnknownRole, choose_groups
+from ctalert.commands.migrate import migrate
+from ctalert.commands.run_roles import run_roles
+from ctalert.data_folder import open_data_folder
+from ctalert.embedded.account import EmbeddedError
+
+
+def run(arguments: list[str]) -> int:
+    """Run what is named; `all` migrates first where the databases are ours to make."""
+    parser = argparse.ArgumentParser(
+        prog="ctl run",
+        description="Runs all, a service or roles until Ctrl-C. DATABASE_URL and KAFKA_BOOTSTRAP "
+        "name servers; without them the embedded ones are adopted or started.",
+    )
+    parser.add_argument("names", nargs="*", default=["all"], metavar="all|SERVICE|SERVICE:ROLE")
+    names = parser.parse_args(arguments).names
+    try:
+        groups = choose_groups(names, simulators=provision.uses_simulators())
+    except UnknownRole as error:
+        parser.error(str(error))
+    alone = groups[0].roles if len(groups) == 1 and len(groups[0].roles) == 1 else ()
+    # The simulators alone need no server.
+    services = any(not role.startswith("simulators:") for one in groups for role in one.roles)
+    database = services and provision.needs_database()
+    with servers(database=database, kafka=services) as addresses:
+        environment = provision.provide(addresses)
+        if "all" in names and provision.is_development():
+            migrate(environment)
+        if alone:
+            os.environ.clear()
+            os.environ.update(provision.without_owners(environment))
+            return run_roles(list(alone))
+        with only_one():
+            return _supervise(groups, environment)
+
+
+@contextlib.contextmanager
+def only_one() -> Iterator[None]:
+    """Hold the checkout's place for one running system.
+
+    Raises:
+        EmbeddedError: another command of this checkout runs it already.
+    """
+    with (open_data_folder() / "running").open("w") as place:
+        try:
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise EmbeddedError(
+                "the system of this checkout runs already: stop that command first, "
+                "or give this one a folder of its own in CTALERT_DATA and other ports"
+            ) from None
+        yield
+
+
+def _supervise(groups: list[Group], environment: dict[str, str]) -> int:
+    running = supervise.start(groups, environment)
+    try:
+        print(f"running: {' '.join(group.name for group in groups)}", file=sys.stderr, flush=True)
+        supervise.wait_for_signal()
+    finally:
+        running.stop()
+    return 0

@@ -1,0 +1,14 @@
+"""`ctl test`: run the tests; further words go to pytest."""
+
+import subprocess
+import sys
+
+from ctalert.data_folder import CHECKOUT
+
+
+def run(arguments: list[str]) -> int:
+    """Run the whole suite in two processes, or what the arguments say."""
+    words = arguments or ["-n", "2", "--dist", "loadfile"]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *words], cwd=CHECKOUT, check=False
+    ).returncode

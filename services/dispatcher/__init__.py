@@ -1,0 +1,1 @@
+"""The dispatcher: staff, alerts, CAP, contact cards, deliveries, receipts and reports."""

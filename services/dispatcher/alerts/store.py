@@ -1,0 +1,285 @@
+"""Every statement on alerts."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import RowMapping
+
+from shared.db.session import Tx, execute, fetch, fetch_one
+
+_ALL = """alert_id, town, version, state, origin, status, event, category, severity, urgency,
+  certainty, emergency, channels, texts, content_digest, area_request, area_wkb, area_digest,
+  area_answer, expected_people, digest, nobody_yet, expires_at, created_by, created_at,
+  submitted_by, submitted_at, approved_by, approved_at, announced_at, resolved_at,
+  dispatching_at, sent_at, cancelled_by, cancelled_at, ended_at, hold_reason, cap_id"""
+
+_INSERT = f"""
+INSERT INTO dispatcher_alert
+  (alert_id, town, state, origin, status, event, category, severity, urgency, certainty,
+   emergency, channels, texts, content_digest, area_request, expires_at, created_by, hold_reason,
+   cap_id, created_at)
+VALUES
+  (:alert_id, :town, 'draft', :origin, :status, :event, :category, :severity, :urgency,
+   :certainty, :emergency, CAST(:channels AS text[]), CAST(:texts AS jsonb), :content_digest,
+   CAST(:area_request AS jsonb), :expires_at, :created_by, :hold_reason, :cap_id,
+   clock_timestamp())
+RETURNING {_ALL}
+"""  # noqa: S608
+
+_SET_AREA = f"""
+UPDATE dispatcher_alert SET area_wkb = :packed, area_digest = :area_digest,
+  area_answer = CAST(:answer AS jsonb), expected_people = :people, digest = :digest
+WHERE alert_id = :alert_id RETURNING {_ALL}
+"""  # noqa: S608
+
+_SUBMIT = f"""
+UPDATE dispatcher_alert SET state = :state, submitted_by = :who, submitted_at = clock_timestamp()
+WHERE alert_id = :alert_id RETURNING {_ALL}
+"""  # noqa: S608
+
+_APPROVE = f"""
+UPDATE dispatcher_alert SET state = :state, approved_by = :who, nobody_yet = :nobody_yet,
+  approved_at = clock_timestamp(), announced_at = clock_timestamp()
+WHERE alert_id = :alert_id RETURNING {_ALL}
+"""  # noqa: S608
+
+_CANCEL = f"""
+UPDATE dispatcher_alert SET state = :state, cancelled_by = :who,
+  cancelled_at = clock_timestamp(), ended_at = COALESCE(ended_at, clock_timestamp())
+WHERE alert_id = :alert_id RETURNING {_ALL}
+"""  # noqa: S608
+
+_LIST = f"""
+SELECT {_ALL} FROM dispatcher_alert
+WHERE (CAST(:state AS text) IS NULL OR state = :state)
+  AND (CAST(:after AS uuid) IS NULL OR alert_id < :after)
+ORDER BY alert_id DESC LIMIT :limit
+"""  # noqa: S608
+
+
+async def insert_alert(tx: Tx, **values: Any) -> RowMapping:
+    """Write a draft and return it."""
+    for name in ("texts", "area_request"):
+        values[name] = orjson.dumps(values[name]).decode()
+    return _one(await fetch_one(tx, _INSERT, **values))
+
+
+async def find(tx: Tx, alert_id: UUID, *, lock: bool = False) -> RowMapping | None:
+    """Return an alert of the transaction's town, locked if asked."""
+    sql = f"SELECT {_ALL} FROM dispatcher_alert WHERE alert_id = :alert_id"  # noqa: S608
+    return await fetch_one(tx, sql + " FOR UPDATE" * lock, alert_id=alert_id)
+
+
+async def list_alerts(
+    tx: Tx, *, state: str | None, after: UUID | None, limit: int
+) -> Sequence[RowMapping]:
+    """Return the alerts of the transaction's town, newest first."""
+    return await fetch(tx, _LIST, state=state, after=after, limit=limit)
+
+
+async def set_area(
+    tx: Tx,
+    alert_id: UUID,
+    *,
+    packed: bytes,
+    area_digest: str,
+    answer: Any,
+    people: int,
+    digest: str,
+) -> RowMapping:
+    """Keep the verified area of an alert."""
+    return _one(
+        await fetch_one(
+            tx,
+            _SET_AREA,
+            alert_id=alert_id,
+            packed=packed,
+            area_digest=area_digest,
+            answer=orjson.dumps(answer).decode(),
+            people=people,
+            digest=digest,
+        )
+    )
+
+
+async def mark_submitted(tx: Tx, alert_id: UUID, *, state: str, who: str) -> RowMapping:
+    """Record who submitted an alert."""
+    return _one(await fetch_one(tx, _SUBMIT, alert_id=alert_id, state=state, who=who))
+
+
+async def mark_approved(
+    tx: Tx, alert_id: UUID, *, state: str, who: str, nobody_yet: bool
+) -> RowMapping:
+    """Record who approved an alert, and that it is announced in this transaction."""
+    return _one(
+        await fetch_one(
+            tx, _APPROVE, alert_id=alert_id, state=state, who=who, nobody_yet=nobody_yet
+        )
+    )
+
+
+async def mark_cancelled(tx: Tx, alert_id: UUID, *, state: str, who: str) -> RowMapping:
+    """Record who cancelled an alert."""
+    return _one(await fetch_one(tx, _CANCEL, alert_id=alert_id, state=state, who=who))
+
+
+def _one(row: RowMapping | None) -> RowMapping:
+    if row is None:
+        raise LookupError("the alert's row is not there")
+    return row
+
+
+async def lapse(tx: Tx, *, sources: Sequence[str], limit: int) -> int:
+    """Close what nobody decided on within a day."""
+    return await execute(
+        tx,
+        """UPDATE dispatcher_alert SET state = 'lapsed' WHERE alert_id IN (
+             SELECT alert_id FROM dispatcher_alert
+             WHERE state = ANY(CAST(:sources AS text[]))
+               AND created_at < clock_timestamp() - interval '24 hours'
+             ORDER BY alert_id LIMIT :limit FOR UPDATE SKIP LOCKED)""",
+        sources=list(sources),
+        limit=limit,
+    )
+
+
+async def expire_undecided(tx: Tx, *, sources: Sequence[str], limit: int) -> int:
+    """Close what expired before anybody decided."""
+    return await execute(
+        tx,
+        """UPDATE dispatcher_alert SET state = 'expired' WHERE alert_id IN (
+             SELECT alert_id FROM dispatcher_alert
+             WHERE state = ANY(CAST(:sources AS text[])) AND expires_at <= clock_timestamp()
+             ORDER BY alert_id LIMIT :limit FOR UPDATE SKIP LOCKED)""",
+        sources=list(sources),
+        limit=limit,
+    )
+
+
+async def end_expired(tx: Tx, *, limit: int) -> Sequence[RowMapping]:
+    """Mark live alerts whose time is over as ended, and return them to be announced."""
+    return await fetch(
+        tx,
+        """UPDATE dispatcher_alert SET ended_at = clock_timestamp(),
+             state = CASE WHEN state = 'approved' THEN 'expired' ELSE state END
+           WHERE alert_id IN (
+             SELECT alert_id FROM dispatcher_alert
+             WHERE state IN ('approved', 'dispatching', 'sent') AND ended_at IS NULL
+               AND expires_at <= clock_timestamp()
+             ORDER BY alert_id LIMIT :limit FOR UPDATE SKIP LOCKED)
+           RETURNING alert_id, version, ended_at""",
+        limit=limit,
+    )
+
+
+# A run on its way writes chunks of the audience (late joiners and late cards say nothing of it);
+# only when none has come for a while is the alert told again.
+_REANNOUNCE = f"""
+UPDATE dispatcher_alert AS a SET announced_at = clock_timestamp()
+WHERE alert_id IN (
+  SELECT l.alert_id FROM dispatcher_alert AS l
+  WHERE l.state IN ('approved', 'dispatching') AND l.resolved_at IS NULL
+    AND l.ended_at IS NULL AND l.expires_at > clock_timestamp()
+    AND l.announced_at < clock_timestamp() - make_interval(secs => :silence_s)
+    AND NOT EXISTS (
+      SELECT 1 FROM dispatcher_chunk AS c
+      WHERE c.alert_id = l.alert_id AND c.version = l.version AND c.origin = 'audience'
+        AND c.created_at > clock_timestamp() - make_interval(secs => :silence_s))
+  ORDER BY l.alert_id LIMIT :limit FOR UPDATE OF l SKIP LOCKED)
+RETURNING {_ALL}
+"""  # noqa: S608
+
+
+async def announce_again(tx: Tx, *, silence_s: float, limit: int) -> Sequence[RowMapping]:
+    """Return approved alerts of which no run has been fanned out whole and none is under way."""
+    return await fetch(tx, _REANNOUNCE, silence_s=silence_s, limit=limit)
+
+
+async def see_resolved(tx: Tx) -> int:
+    """Mark alerts of which one completed run has been fanned out whole."""
+    return await execute(
+        tx,
+        """UPDATE dispatcher_alert AS a SET resolved_at = r.at
+           FROM (SELECT alert_id, version, min(fanned_out_at) AS at FROM dispatcher_run
+                 WHERE fanned_out_at IS NOT NULL GROUP BY alert_id, version) AS r
+           WHERE a.alert_id = r.alert_id AND a.version = r.version AND a.resolved_at IS NULL
+             AND a.state IN ('approved', 'dispatching', 'sent', 'cancelling')""",
+    )
+
+
+async def see_dispatching(tx: Tx) -> int:
+    """Move approved alerts of which a first chunk has been fanned out."""
+    return await execute(
+        tx,
+        """UPDATE dispatcher_alert AS a SET state = 'dispatching', dispatching_at = c.at
+           FROM (SELECT l.alert_id, (SELECT min(created_at) FROM dispatcher_chunk AS k
+                   WHERE k.alert_id = l.alert_id AND k.version = l.version) AS at
+                 FROM dispatcher_alert AS l WHERE l.state = 'approved') AS c
+           WHERE a.alert_id = c.alert_id AND a.state = 'approved'
+             AND (c.at IS NOT NULL OR a.resolved_at IS NOT NULL)""",
+    )
+
+
+# In two steps: while anything is open its small index says so, and the rows are not read.
+_UNDER_WAY = """CASE WHEN EXISTS (
+  SELECT 1 FROM dispatcher_delivery AS d WHERE d.alert_id = a.alert_id AND d.version = a.version
+    AND d.state IN ('pending', 'retry_wait', 'held')) THEN true
+  ELSE EXISTS (
+  SELECT 1 FROM dispatcher_delivery AS d WHERE d.alert_id = a.alert_id AND d.version = a.version
+    AND d.state IN ('sending', 'unknown')) END"""
+
+
+async def see_sent(tx: Tx) -> int:
+    """Move alerts whose every delivery is at its end or handed over."""
+    return await execute(
+        tx,
+        f"""UPDATE dispatcher_alert AS a SET state = 'sent', sent_at = clock_timestamp()
+            WHERE a.state = 'dispatching' AND NOT {_UNDER_WAY}
+              AND (a.resolved_at IS NOT NULL OR a.expires_at <= clock_timestamp())""",  # noqa: S608
+    )
+
+
+async def see_completed(tx: Tx) -> int:
+    """Move alerts that are over and await no receipt, or have waited three days for it."""
+    return await execute(
+        tx,
+        f"""UPDATE dispatcher_alert AS a SET state = 'completed'
+            WHERE a.state = 'sent' AND a.expires_at <= clock_timestamp() AND a.ended_at IS NOT NULL
+              AND NOT {_UNDER_WAY}
+              AND (a.sent_at < clock_timestamp() - interval '72 hours' OR NOT EXISTS (
+                SELECT 1 FROM dispatcher_delivery AS d
+                WHERE d.alert_id = a.alert_id AND d.version = a.version
+                  AND d.state IN ('accepted', 'sent')))""",  # noqa: S608
+    )
+
+
+async def see_cancelled(tx: Tx) -> int:
+    """Move cancelled alerts of which nothing is under way any more, corrections included."""
+    return await execute(
+        tx,
+        """UPDATE dispatcher_alert AS a SET state = 'cancelled'
+           WHERE a.state = 'cancelling' AND NOT EXISTS (
+             SELECT 1 FROM dispatcher_delivery AS d WHERE d.alert_id = a.alert_id
+               AND d.state IN ('pending', 'held', 'sending', 'unknown', 'retry_wait'))
+             AND NOT EXISTS (
+               SELECT 1 FROM dispatcher_delivery AS d
+               WHERE d.alert_id = a.alert_id AND d.version = a.version
+                 AND d.handed_over_at IS NOT NULL AND NOT EXISTS (
+                   SELECT 1 FROM dispatcher_delivery AS n
+                   WHERE n.alert_id = d.alert_id AND n.version > d.version
+                     AND n.channel = d.channel AND n.address_hash = d.address_hash))""",
+    )
+
+
+async def unverified_from_partners(tx: Tx, *, limit: int) -> Sequence[RowMapping]:
+    """Return partners' drafts whose area waits for the geofence; any of them may come first."""
+    return await fetch(
+        tx,
+        f"""SELECT {_ALL} FROM dispatcher_alert
+            WHERE state = 'draft' AND origin = 'cap' AND area_digest IS NULL
+              AND expires_at > clock_timestamp()
+            ORDER BY random() LIMIT :limit""",  # noqa: S608
+        limit=limit,
+    )

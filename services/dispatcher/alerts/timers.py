@@ -1,0 +1,101 @@
+"""Due work of the alerts room: lapse, expiry, telling again, how far alerts are, forgetting."""
+
+from services.dispatcher.alerts import store
+from services.dispatcher.alerts.approval import announcement
+from services.dispatcher.alerts.states import sources
+from services.dispatcher.alerts.submit import submit
+from services.dispatcher.alerts.verified_area import AreaUnverified, Geofence, ask_area
+from services.dispatcher.delivery.pacing import Every
+from services.dispatcher.settings import Context
+from shared.db.session import ALL_TOWNS, Tx
+from shared.events.alert import AlertEnded
+from shared.security.principal import Principal
+from shared.service import Part
+from shared.watch.logs import get_logger
+from shared.web.errors import Problem
+from shared.web.limits import PostgresStorage
+
+log = get_logger(__name__)
+
+BATCH = 50
+# Longer than a fan-out keeps silent between two chunks, shorter than people wait for a warning.
+SILENCE_S = 15.0
+FORGET_S = 60.0
+
+
+def timers(context: Context) -> list[Part]:
+    """Return the due work of alerts as parts of the timers' role."""
+    return [
+        Every("alerts.advance", 1.0, lambda: _advance(context), page=context.page),
+        Every("alerts.close", 5.0, lambda: _close(context), page=context.page),
+        Every("alerts.verify", 5.0, lambda: _verify(context), page=context.page),
+        Every("alerts.forget", FORGET_S, lambda: _forget(context), page=context.page),
+    ]
+
+
+async def _advance(context: Context) -> None:
+    async with context.database.transaction(town=ALL_TOWNS) as tx:
+        await store.see_resolved(tx)
+        await store.see_dispatching(tx)
+        await store.see_sent(tx)
+        await store.see_completed(tx)
+        await store.see_cancelled(tx)
+        await _end(tx, context)
+        await _announce(tx, context)
+
+
+async def _end(tx: Tx, context: Context) -> None:
+    ended = await store.end_expired(tx, limit=BATCH)
+    await context.outbox.put(
+        tx,
+        *(
+            AlertEnded(
+                alert_id=row["alert_id"],
+                version=row["version"],
+                reason="expired",
+                ended_at=row["ended_at"],
+            )
+            for row in ended
+        ),
+    )
+
+
+async def _announce(tx: Tx, context: Context) -> None:
+    rows = await store.announce_again(tx, silence_s=SILENCE_S, limit=BATCH)
+    await context.outbox.put(tx, *(announcement(row) for row in rows))
+
+
+async def _close(context: Context) -> None:
+    async with context.database.transaction(town=ALL_TOWNS) as tx:
+        undecided = ["draft", "pending_approval", "returned"]
+        await store.expire_undecided(tx, sources=undecided, limit=BATCH)
+        await store.lapse(tx, sources=sources("lapse"), limit=BATCH)
+
+
+async def _forget(context: Context) -> None:
+    """Forget request keys of a week ago and rate windows that have ended."""
+    async with context.database.transaction() as tx:
+        await context.idempotency.prune(tx)
+    await PostgresStorage(context.database, "dispatcher").prune()
+
+
+async def _verify(context: Context) -> None:
+    async with context.database.transaction(town=ALL_TOWNS) as tx:
+        waiting = await store.unverified_from_partners(tx, limit=BATCH)
+    geofence = Geofence(
+        context.http,
+        url=context.settings.geofence_url,
+        keyring=context.keyring,
+        timeout_s=context.settings.geofence_timeout_s,
+    )
+    for row in waiting:
+        partner = Principal(row["created_by"], "partner", frozenset({"partner"}), row["town"])
+        try:
+            area = await ask_area(geofence, row["area_request"], who=partner)
+            async with context.database.transaction(town=row["town"]) as tx:
+                await submit(tx, row["alert_id"], area=area, who=partner, now=context.clock.now())
+        except AreaUnverified:
+            return
+        except Problem as refused:
+            log.warning("alert.not_submitted", alert_id=str(row["alert_id"]), reason=refused.slug)
+            await context.page(f"a partner's alert waits in draft: {refused.slug}")

@@ -1,0 +1,3 @@
+"""Owns: broadcasts (an alert version's texts, to be delivered), notices and chunks.
+Consumes: nothing.
+Publishes: nothing."""

@@ -1,0 +1,3 @@
+"""Owns: how a claimed delivery becomes words: language, notices, and the message for a provider.
+Consumes: nothing.
+Publishes: nothing."""

@@ -1,0 +1,3 @@
+"""Owns: how to speak to each provider, and what its codes mean; knows nothing of retries.
+Consumes: nothing.
+Publishes: nothing."""

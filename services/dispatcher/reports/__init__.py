@@ -1,0 +1,3 @@
+"""Owns: nothing; counts what the rooms below have written about an alert.
+Consumes: nothing.
+Publishes: nothing."""

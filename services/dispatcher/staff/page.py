@@ -1,0 +1,106 @@
+"""Waking the person on duty: one notice a reason and ten minutes, by the path of every notice."""
+
+import re
+from datetime import timedelta
+
+import orjson
+
+from services.dispatcher.settings import Channel
+from services.dispatcher.staff import store
+from shared.bus.outbox import Outbox
+from shared.clock import Clock
+from shared.db.session import ALL_TOWNS, Database, Tx
+from shared.events.subscriber import NoticeRequested
+from shared.identifiers import new_id
+from shared.security.keys import KeyRing
+from shared.watch.logs import get_logger
+from shared.watch.metrics import pages
+
+log = get_logger(__name__)
+
+BRAKE_S = 600
+LIFETIME = timedelta(minutes=30)
+LONGEST = 300
+# Ids and counts differ from one occurrence of a reason to the next; its words do not.
+_VARYING = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|[0-9]+")
+
+
+def _reason_key(reason: str) -> str:
+    return _VARYING.sub("#", reason)[:LONGEST]
+
+
+async def page(
+    tx: Tx,
+    reason: str,
+    *,
+    outbox: Outbox,
+    keyring: KeyRing,
+    clock: Clock,
+    channel: Channel,
+    address: str,
+) -> bool:
+    """Ask for a notice to the duty address; False if this reason paged within ten minutes.
+
+    Raises:
+        ValueError: the keyring can neither seal nor hash an address.
+    """
+    if keyring.sealer is None or keyring.hasher is None:
+        raise ValueError("paging needs the keys that seal and hash addresses")
+    if not await store.brake(tx, _reason_key(reason), seconds=BRAKE_S):
+        return False
+    notice_id = new_id()
+    hashed = keyring.hasher.hash(address)
+    values = orjson.dumps({"reason": reason[:LONGEST]})
+    await outbox.put(
+        tx,
+        NoticeRequested(
+            notice_id=notice_id,
+            template="duty_page",
+            channel=channel,
+            language="en-US",
+            address_sealed=keyring.sealer.seal(address.encode(), context="address"),
+            address_hash=hashed.digest.hex(),
+            hash_key_id=hashed.key_id,
+            values_sealed=keyring.sealer.seal(values, context=f"notice:{notice_id}"),
+            expires_at=clock.now() + LIFETIME,
+        ),
+    )
+    return True
+
+
+class Pager:
+    """Pages in a transaction of its own; callable from anywhere and never raises."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        outbox: Outbox,
+        keyring: KeyRing,
+        clock: Clock,
+        channel: Channel,
+        address: str | None,
+    ) -> None:
+        self._database, self._outbox, self._keyring = database, outbox, keyring
+        self._clock, self._channel, self._address = clock, channel, address
+
+    async def __call__(self, reason: str) -> None:
+        """Log, count and, where a duty address is set, page a reason."""
+        log.critical("page", reason=reason)
+        pages.labels("dispatcher", _reason_key(reason)[:80]).inc()
+        if self._address is None:
+            return
+        try:
+            async with self._database.transaction(town=ALL_TOWNS) as tx:
+                await page(
+                    tx,
+                    reason,
+                    outbox=self._outbox,
+                    keyring=self._keyring,
+                    clock=self._clock,
+                    channel=self._channel,
+                    address=self._address,
+                )
+        except Exception:
+            # Whoever pages is in trouble already; a page that fails must not add to it.
+            log.exception("page.failed", reason=reason)

@@ -1,0 +1,119 @@
+"""Partners: those whose systems may post CAP messages, and the proof of their key."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID
+
+from fastapi import Request
+
+from services.dispatcher.staff import keys, store
+from services.dispatcher.staff.people import name_of
+from shared.db.session import Database, Tx
+from shared.identifiers import new_id
+from shared.security.principal import Principal
+from shared.web.auth import Scheme
+from shared.web.errors import conflict, forbidden, unauthorized
+
+PREFIX = "partner:"
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """What a partner may: speak as one sender, of these categories (all if none), for a town."""
+
+    partner_id: UUID
+    name: str
+    sender: str
+    categories: frozenset[str]
+    town: str
+
+
+async def enrol(
+    tx: Tx, *, name: str, sender: str, categories: Sequence[str], town: str, who: Principal
+) -> tuple[UUID, str]:
+    """Enrol a partner; return its id and its key, which is shown this once.
+
+    Raises:
+        Problem: 409 when another partner has the sender, 403 for another town than one's own.
+    """
+    if who.town not in ("*", town):
+        raise forbidden("other-town", "You may enrol partners of your own town only.")
+    key = keys.make_key()
+    partner_id = new_id()
+    if not await store.insert_partner(
+        tx,
+        partner_id=partner_id,
+        name=name,
+        sender=sender,
+        prefix=key.prefix,
+        digest=key.digest,
+        categories=categories,
+        town=town,
+        created_by=name_of(who),
+    ):
+        raise conflict("sender-taken", "Another partner has this sender.")
+    return partner_id, key.text
+
+
+async def load_partner(tx: Tx, who: Principal) -> Partner:
+    """Return the partner behind a principal.
+
+    Raises:
+        Problem: 401 when it has been disabled since.
+    """
+    row = await store.find_partner(tx, partner_id_of(who.subject))
+    if row is None:
+        raise unauthorized("The key is not valid.")
+    return Partner(
+        row["partner_id"], row["name"], row["sender"], frozenset(row["categories"]), row["town"]
+    )
+
+
+def partner_id_of(subject: str) -> UUID:
+    """Return the id in a partner's subject."""
+    return UUID(subject.removeprefix(PREFIX))
+
+
+async def enrolled_by(tx: Tx, subject: str | None) -> str | None:
+    """Return who enrolled the partner of a subject, and so has seen its key; None for people.
+
+    Whoever approves what comes with a key they made themselves would be one person twice.
+    """
+    if subject is None or not subject.startswith(PREFIX):
+        return None
+    return await store.creator_of(tx, partner_id_of(subject))
+
+
+class PartnerKeys:
+    """Knows the keys that partners send as X-Api-Key."""
+
+    scheme: ClassVar[Scheme] = Scheme(
+        "partner", {"type": "apiKey", "in": "header", "name": "X-Api-Key"}, frozenset({"partner"})
+    )
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def __call__(self, request: Request) -> Principal | None:
+        """Return the partner of the key, or None when the request has none.
+
+        Raises:
+            Problem: 401 when the key is nobody's.
+        """
+        texts = request.headers.getlist("x-api-key")
+        if not texts:
+            return None
+        prefix = keys.prefix_of(texts[0]) if len(texts) == 1 else None
+        if prefix is None:
+            raise unauthorized("The key is not valid.")
+        async with self._database.transaction() as tx:
+            row = await store.find_by_prefix(tx, prefix)
+        if row is None or not keys.is_key(texts[0], bytes(row["key_hash"])):
+            raise unauthorized("The key is not valid.")
+        return Principal(
+            subject=f"{PREFIX}{row['partner_id']}",
+            kind="partner",
+            roles=frozenset({"partner"}),
+            town=row["town"],
+        )

@@ -1,0 +1,114 @@
+"""One run of resolving an alert version: whom it has published, in how many chunks."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.geofence.areas.area import Area
+from services.geofence.audience.chunks import Chunk, Cutter
+from services.geofence.index.view import View
+from shared.events.alert import AlertApproved
+from shared.events.audience import AudienceCompleted, AudienceResolved
+from shared.events.base import Event
+from shared.watch.failpoints import fp
+
+Publish = Callable[[Sequence[Event]], Awaitable[None]]
+
+# Chunks waited for together: 4 are 20,000 people and half a megabyte.
+TOGETHER = 4
+
+
+@dataclass(slots=True)
+class Run:
+    """Knows what it has published, so that a second look publishes only the difference."""
+
+    run_id: UUID
+    alert: AlertApproved
+    area: Area
+    publish: Publish
+    chunks: int = 0
+    members: int = 0
+    went_early: bool = False
+    _seen: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    _lineage: object = None
+    _packed: list[bytes] = field(default_factory=list)
+
+    async def publish_new(self, view: View) -> None:
+        """Publish everybody in the area who has not been published by this run.
+
+        Raises:
+            OutsideArea: the index answered with a place outside the area; nothing more is sent.
+        """
+        before: set[bytes] | None = None
+        if view.lineage is not self._lineage:
+            # A rebuilt index numbers people anew: all are looked at again, by id.
+            before = _ids(self._packed) if self._packed else None
+            self._seen = np.zeros(0, np.bool_)
+            self._lineage = view.lineage
+        grown = np.zeros(len(view.stale), np.bool_)
+        grown[: len(self._seen)] = self._seen
+        self._seen = grown
+        waiting: list[AudienceResolved] = []
+        async for chunk in self._chunks_of(view):
+            self.members += chunk.members if before is None else _count_new(chunk, before)
+            waiting.append(self._event(chunk))
+            # The first leaves alone, so that it leaves at once.
+            if self.chunks == 1 or len(waiting) >= TOGETHER:
+                await self.publish(waiting)
+                waiting = []
+                fp("geofence.between_chunks")
+        if waiting:
+            await self.publish(waiting)
+
+    async def publish_completed(self, *, offsets: dict[int, int], topic_id: str) -> None:
+        """Publish how much this run was and which roster it saw."""
+        fp("geofence.before_completed")
+        await self.publish(
+            [
+                AudienceCompleted(
+                    alert_id=self.alert.alert_id,
+                    version=self.alert.version,
+                    run_id=self.run_id,
+                    chunks=self.chunks,
+                    members=self.members,
+                    roster_offsets={str(one): offset for one, offset in offsets.items()},
+                    roster_topic_id=topic_id,
+                    area_digest=self.area.digest,
+                )
+            ]
+        )
+
+    async def _chunks_of(self, view: View) -> AsyncIterator[Chunk]:
+        """Yield chunks while the next blocks are matched in a thread."""
+        cutter = Cutter(view)
+        blocks = view.blocks(self.area.geometry, seen=self._seen)
+        while (block := await asyncio.to_thread(next, blocks, None)) is not None:
+            for chunk in cutter.add(block):
+                yield chunk
+        for chunk in cutter.rest():
+            yield chunk
+
+    def _event(self, chunk: Chunk) -> AudienceResolved:
+        event = AudienceResolved(
+            alert_id=self.alert.alert_id,
+            version=self.alert.version,
+            run_id=self.run_id,
+            chunk=self.chunks,
+            area_digest=self.area.digest,
+            **chunk.encoded(),
+        )
+        self.chunks += 1
+        self._packed += [chunk.inside, chunk.by_uncertainty]
+        return event
+
+
+def _ids(packed: Sequence[bytes]) -> set[bytes]:
+    return {part[at : at + 16] for part in packed for at in range(0, len(part), 16)}
+
+
+def _count_new(chunk: Chunk, before: set[bytes]) -> int:
+    return len(_ids([chunk.inside, chunk.by_uncertainty]) - before)

@@ -1,0 +1,197 @@
+"""Keeps the index as fresh as the roster topic: starts from the tables, then follows the topic."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from services.geofence.index.change import Change, change_of
+from services.geofence.index.columns import Sorted
+from services.geofence.index.live_index import LiveIndex
+from services.geofence.index.load_index import load_index
+from services.geofence.index.view import View
+from shared.bus.errors import BusError, OffsetsLost
+from shared.bus.kafka.bus import Bus
+from shared.bus.kafka.tail import Tail
+from shared.bus.message import Message
+from shared.db.session import Database
+from shared.db.transient import is_transient
+from shared.events.subscriber import PlaceChanged
+from shared.events.topics import PLACE_CHANGED
+from shared.security.signing import Verifier
+from shared.watch.logs import get_logger
+from shared.watch.metrics import Counter, Gauge
+
+log = get_logger(__name__)
+_residents = Gauge("ctalert_index_residents", "Residents the index knows, erased ones too")
+_next_offset = Gauge("ctalert_index_next_offset", "Roster offset the index has", ["partition"])
+_rebuilds = Counter("ctalert_index_builds_total", "Times the index was built from the tables")
+
+# Short, because a transaction marker alone does not end a wait.
+WAIT_MS = 50
+CHECK_IDENTITY_S = 5.0
+RETRY_S = 0.5
+
+
+class NotLoaded(Exception):
+    """The index has not been built yet: nothing can be said about anybody."""
+
+
+class Roster:
+    """The index as queries see it, and how far along the roster topic it is."""
+
+    def __init__(self) -> None:
+        self._index: LiveIndex | None = None
+        self._topic_id = ""
+        self._positions: dict[int, int] = {}
+        self._moved = asyncio.Condition()
+        self.loaded = asyncio.Event()
+
+    def view(self) -> View:
+        """Return the index as it is now.
+
+        Raises:
+            NotLoaded: it has not been built yet.
+        """
+        if self._index is None:
+            raise NotLoaded
+        return self._index.view()
+
+    async def check(self) -> None:
+        """Raise until the index has been built: for readiness.
+
+        Raises:
+            NotLoaded: it has not.
+        """
+        self.view()
+
+    async def reached(
+        self, offsets: Mapping[int, int], *, topic_id: str, within_s: float | None
+    ) -> bool:
+        """Wait until the index holds all before these offsets of this topic; say if it does."""
+
+        def there() -> bool:
+            return self._topic_id == topic_id and all(
+                self._positions.get(partition, 0) >= offset for partition, offset in offsets.items()
+            )
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s), self._moved:
+                await self._moved.wait_for(there)
+        return there()
+
+    async def move(self, index: LiveIndex, topic_id: str, positions: Mapping[int, int]) -> None:
+        """Tell everybody waiting how far the index is."""
+        async with self._moved:
+            self._index, self._topic_id = index, topic_id
+            self._positions = dict(positions)
+            self._moved.notify_all()
+        self.loaded.set()
+        _residents.set(len(index))
+        for partition, offset in positions.items():
+            _next_offset.labels(str(partition)).set(offset)
+
+
+class RosterTail:
+    """The part of a replica that feeds its index; it belongs to no consumer group."""
+
+    name = "roster-tail"
+
+    def __init__(self, *, bus: Bus, database: Database, verifier: Verifier, roster: Roster) -> None:
+        self._bus = bus
+        self._database = database
+        self._verifier = verifier
+        self._roster = roster
+        self._index: LiveIndex | None = None
+        self._topic_id = ""
+        self._positions: dict[int, int] = {}
+        self._merging: asyncio.Task[Sorted] | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow the roster until told to stop; what is lost is rebuilt, what is away awaited."""
+        while not stop.is_set():
+            try:
+                await self._follow(stop)
+            except OffsetsLost as error:
+                log.error("index.offsets_lost", partitions=sorted(error.partitions))
+                self._index = None
+            except Exception as error:
+                if not isinstance(error, BusError) and not is_transient(error):
+                    raise
+                log.warning("index.waiting", error=type(error).__name__)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), RETRY_S)
+        await self._finish_merge(wait=True)
+
+    async def _follow(self, stop: asyncio.Event) -> None:
+        """Live through one connection; return when stopped or when the topic is another."""
+        topic_id = await self._bus.topic_id(PLACE_CHANGED)
+        if self._index is None or topic_id != self._topic_id:
+            await self._rebuild(topic_id)
+        tail = await self._bus.tail(
+            PLACE_CHANGED,
+            from_offsets=self._positions,
+            verifier=self._verifier,
+            max_batch=1_000,
+        )
+        async with tail:
+            check_at = asyncio.get_running_loop().time() + CHECK_IDENTITY_S
+            while not stop.is_set():
+                await self._take(tail)
+                if asyncio.get_running_loop().time() >= check_at:
+                    if await self._bus.topic_id(PLACE_CHANGED) != self._topic_id:
+                        log.error("index.topic_replaced", topic=PLACE_CHANGED.name)
+                        return
+                    check_at = asyncio.get_running_loop().time() + CHECK_IDENTITY_S
+
+    async def _rebuild(self, topic_id: str) -> None:
+        await self._finish_merge(wait=True)
+        async with self._database.transaction() as tx:
+            loaded = await load_index(tx, topic_id=topic_id)
+        first = await self._bus.beginning_offsets(PLACE_CHANGED)
+        end = await self._bus.end_offsets(PLACE_CHANGED)
+        # An offset that does not exist is no offset of this topic: then all of it is read.
+        self._positions = {
+            partition: offset
+            for partition, offset in loaded.offsets.items()
+            if partition in end and first[partition] <= offset <= end[partition]
+        }
+        self._positions = first | self._positions
+        self._index, self._topic_id = loaded.index, topic_id
+        _rebuilds.inc()
+        await self._roster.move(self._index, self._topic_id, self._positions)
+        log.info("index.built", residents=len(self._index))
+
+    async def _take(self, tail: Tail) -> None:
+        index = self._index
+        if index is None:
+            raise NotLoaded
+        async for batch in tail.poll(wait_ms=WAIT_MS):
+            index.apply(_changes(batch.messages))
+        if tail.positions() != self._positions:
+            self._positions = tail.positions()
+            await self._roster.move(index, self._topic_id, self._positions)
+        await self._finish_merge(wait=False)
+        if index.wants_merge:
+            self._merging = asyncio.create_task(asyncio.to_thread(index.begin_merge()))
+
+    async def _finish_merge(self, *, wait: bool) -> None:
+        if self._merging is None or not (wait or self._merging.done()):
+            return
+        merged = await self._merging
+        self._merging = None
+        if self._index is not None:
+            self._index.end_merge(merged)
+
+
+def _changes(messages: Sequence[Message]) -> list[Change]:
+    changes = []
+    for message in messages:
+        event = message.event
+        if event is not None and not isinstance(event, PlaceChanged):
+            continue
+        try:
+            changes.append(change_of(message.key, event))
+        except ValueError:
+            # keep_places makes a dead letter of it.
+            log.warning("index.null_without_resident", offset=message.offset)
+    return changes

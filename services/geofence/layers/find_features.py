@@ -1,0 +1,31 @@
+"""Find features of the layer of a kind that is in force."""
+
+from collections.abc import Sequence
+
+import shapely
+
+from services.geofence.layers import store
+from services.geofence.layers.kinds import Feature, Layer
+from shared.db.session import Tx
+
+
+async def find_features(
+    tx: Tx,
+    kind: str,
+    *,
+    codes: Sequence[str] | None = None,
+    names: Sequence[str] | None = None,
+) -> tuple[Layer, list[Feature]] | None:
+    """Return the layer of a kind in force and its features of some codes or names, or None.
+
+    Names are compared in any case; without codes and names all features are returned.
+    """
+    layer = await store.current_layer(tx, kind)
+    if layer is None:
+        return None
+    found = await store.features(tx, layer.layer_id, codes=codes, names=names)
+    geometries = shapely.from_wkb([one["wkb"] for one in found])
+    return layer, [
+        Feature(one["code"], one["name"], geometry)
+        for one, geometry in zip(found, geometries, strict=True)
+    ]

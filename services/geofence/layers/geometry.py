@@ -1,0 +1,198 @@
+"""Reads a GeoJSON polygon strictly: what is wrong is refused with its place, never repaired."""
+
+import math
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+
+import shapely
+from shapely import MultiPolygon, Polygon
+from shapely.geometry.base import BaseGeometry
+
+from shared.connecticut import is_swapped
+
+Ring = list[tuple[float, float]]
+
+_REASON = re.compile(r"^(?P<what>[^\[]+)(?:\[(?P<x>\S+) (?P<y>\S+)\])?$")
+_CODES = {
+    "self-intersection": "self-intersection",
+    "ring self-intersection": "self-intersection",
+    "hole lies outside shell": "hole-outside-shell",
+    "holes are nested": "nested-holes",
+    "interior is disconnected": "disconnected-interior",
+    "nested shells": "nested-polygons",
+    "duplicate rings": "duplicate-rings",
+    "too few points in geometry component": "too-few-points",
+}
+# RFC 7946 section 4: the only reference system, by the names older files give it.
+_WGS_84 = {"urn:ogc:def:crs:OGC:1.3:CRS84", "urn:ogc:def:crs:OGC::CRS84", "EPSG:4326"}
+
+
+class GeometryRefused(Exception):
+    """A geometry that cannot be used: a short code, a JSON pointer, a sentence."""
+
+    def __init__(self, code: str, pointer: str, detail: str, *, status: int = 422) -> None:
+        super().__init__(f"{code} at {pointer}: {detail}")
+        self.code = code
+        self.pointer = pointer
+        self.detail = detail
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """How much drawing is accepted before anything is made of it."""
+
+    polygons: int = 100
+    vertices: int = 10_000
+    ring: int = 5_000
+
+
+def read_polygon(
+    geometry: object, *, pointer: str = "", caps: Caps | None = None
+) -> Polygon | MultiPolygon:
+    """Make a polygon or multipolygon of a GeoJSON geometry in degrees.
+
+    Raises:
+        GeometryRefused: it is anything but a valid, finite, two-dimensional, closed area.
+    """
+    if not isinstance(geometry, dict):
+        raise GeometryRefused("geometry-required", pointer, "A geometry object is required.")
+    kind = geometry.get("type")
+    if kind not in ("Polygon", "MultiPolygon"):
+        raise GeometryRefused(
+            "unsupported-geometry", f"{pointer}/type", "Use a Polygon or a MultiPolygon."
+        )
+    check_crs(geometry, pointer=pointer)
+    at = f"{pointer}/coordinates"
+    coordinates = geometry.get("coordinates")
+    if not isinstance(coordinates, list) or not coordinates:
+        raise GeometryRefused("empty-geometry", at, "The geometry has no coordinates.")
+    many = kind == "MultiPolygon"
+    polygons = coordinates if many else [coordinates]
+    if caps:
+        _check_size(polygons, at, caps)
+    parts = [
+        _read_rings(rings, f"{at}/{number}" if many else at)
+        for number, rings in enumerate(polygons)
+    ]
+    made = [Polygon(rings[0], rings[1:]) for rings in parts]
+    area = MultiPolygon(made) if many else made[0]
+    _check_valid(area, parts, at, many=many)
+    return area
+
+
+def check_crs(member: dict[str, object], *, pointer: str) -> None:
+    """Refuse a reference system other than WGS 84 (RFC 7946 section 4).
+
+    Raises:
+        GeometryRefused: the object names another one.
+    """
+    crs = member.get("crs")
+    if crs is None:
+        return
+    properties = crs.get("properties") if isinstance(crs, dict) else None
+    name = properties.get("name") if isinstance(properties, dict) else None
+    if not isinstance(name, str) or name not in _WGS_84:
+        raise GeometryRefused(
+            "unsupported-crs", f"{pointer}/crs", "Coordinates must be WGS 84 longitude, latitude."
+        )
+
+
+def _check_size(polygons: list[object], at: str, caps: Caps) -> None:
+    if len(polygons) > caps.polygons:
+        raise GeometryRefused(
+            "too-complex", at, f"At most {caps.polygons} polygons may be drawn.", status=413
+        )
+    total = 0
+    for rings in polygons:
+        for ring in rings if isinstance(rings, list) else ():
+            size = len(ring) if isinstance(ring, list) else 0
+            total += size
+            if size > caps.ring or total > caps.vertices:
+                raise GeometryRefused(
+                    "too-complex",
+                    at,
+                    f"At most {caps.ring} vertices a ring and {caps.vertices} in all.",
+                    status=413,
+                )
+
+
+def _read_rings(rings: object, at: str) -> list[Ring]:
+    if not isinstance(rings, list) or not rings:
+        raise GeometryRefused("empty-geometry", at, "The polygon has no rings.")
+    return [_read_ring(ring, f"{at}/{number}") for number, ring in enumerate(rings)]
+
+
+def _read_ring(ring: object, at: str) -> Ring:
+    if not isinstance(ring, list) or not ring:
+        raise GeometryRefused("empty-geometry", at, "The ring has no positions.")
+    read = [_read_position(position, at, number) for number, position in enumerate(ring)]
+    if len(read) < 4:
+        raise GeometryRefused("too-few-points", at, "A ring needs four positions or more.")
+    if read[0] != read[-1]:
+        raise GeometryRefused(
+            "ring-not-closed", f"{at}/{len(read) - 1}", "The last position must equal the first."
+        )
+    if len(set(read)) < 3:
+        raise GeometryRefused("zero-area", at, "A ring needs three different positions.")
+    for number, ((lon, _), (after, _)) in enumerate(pairwise(read)):
+        if abs(after - lon) > 180:
+            raise GeometryRefused(
+                "antimeridian", f"{at}/{number + 1}", "An edge may not cross the antimeridian."
+            )
+    if shapely.MultiPoint(read).convex_hull.area == 0:
+        raise GeometryRefused("zero-area", at, "The ring encloses nothing.")
+    return read
+
+
+def _read_position(position: object, at: str, number: int) -> tuple[float, float]:
+    if not isinstance(position, list) or len(position) != 2:
+        three = isinstance(position, list) and len(position) == 3
+        code = "altitude-not-allowed" if three else "malformed-position"
+        raise GeometryRefused(code, f"{at}/{number}", "A position is [longitude, latitude].")
+    lon, lat = position
+    # bool is an int to Python and nothing else.
+    if type(lon) not in (int, float) or type(lat) not in (int, float):
+        raise GeometryRefused("not-a-number", f"{at}/{number}", "Coordinates must be numbers.")
+    if not (math.isfinite(lon) and math.isfinite(lat)):
+        raise GeometryRefused("not-finite", f"{at}/{number}", "Coordinates must be finite.")
+    if not (-180 <= lon <= 180 and -90 <= lat <= 90):
+        swapped = is_swapped(lon, lat)
+        raise GeometryRefused(
+            "swapped-coordinates" if swapped else "out-of-range",
+            f"{at}/{number}",
+            "Longitude comes first, then latitude."
+            if swapped
+            else "Longitude is -180 to 180 and latitude -90 to 90.",
+        )
+    return float(lon), float(lat)
+
+
+def _check_valid(area: BaseGeometry, parts: list[list[Ring]], at: str, *, many: bool) -> None:
+    if shapely.is_valid(area):
+        return
+    reason = shapely.is_valid_reason(area)
+    match = _REASON.match(reason)
+    what = match["what"].strip() if match else reason
+    pointer, where = at, ""
+    if match and match["x"]:
+        x, y = float(match["x"]), float(match["y"])
+        part, ring, vertex = _nearest(parts, x, y)
+        pointer = f"{at}/{part}/{ring}/{vertex}" if many else f"{at}/{ring}/{vertex}"
+        where = f" at longitude {x:.6f}, latitude {y:.6f}"
+    raise GeometryRefused(_CODES.get(what.lower(), "invalid-geometry"), pointer, f"{what}{where}.")
+
+
+def _nearest(parts: list[list[Ring]], x: float, y: float) -> tuple[int, int, int]:
+    """Return the part, ring and first vertex of the edge nearest to a spot."""
+    spot = shapely.Point(x, y)
+    keys, edges = [], []
+    for part, rings in enumerate(parts):
+        for number, ring in enumerate(rings):
+            for vertex in range(len(ring) - 1):
+                keys.append((part, number, vertex))
+                edges.append((ring[vertex], ring[vertex + 1]))
+    distances = shapely.distance(shapely.linestrings(edges), spot)
+    # Where two edges cross both are nearest, but for rounding: the first is named.
+    return keys[int((distances <= distances.min() + 1e-9).argmax())]

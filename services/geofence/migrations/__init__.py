@@ -1,0 +1,1 @@
+"""The geofence database's schema, one file a step."""

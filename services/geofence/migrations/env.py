@@ -1,0 +1,5 @@
+"""Runs the geofence's migrations."""
+
+from shared.db.migrate import run
+
+run("geofence")

@@ -1,0 +1,135 @@
+"""Assembles the geofence's roles from its rooms."""
+
+import asyncio
+
+from services.geofence.areas import api as areas_api
+from services.geofence.audience.consumers import (
+    AUDIENCE_GROUP,
+    PLACES_GROUP,
+    audience_handlers,
+    places_handlers,
+    publisher,
+)
+from services.geofence.audience.resolve import Resolver
+from services.geofence.index.tail import Roster, RosterTail
+from services.geofence.layers import api as layers_api
+from services.geofence.settings import GeofenceSettings
+from shared.bus.kafka.bus import Bus
+from shared.bus.outbox import REST, Outbox
+from shared.bus.relay import Relay
+from shared.bus.worker import Worker
+from shared.clock import SystemClock
+from shared.db.session import Database, open_database
+from shared.security.keys import KeyRing
+from shared.security.signing import Signer
+from shared.service import Part, Role, beat
+from shared.web.app import make_app
+from shared.web.auth import BearerJwt
+
+SERVICE = "geofence"
+ROLES: tuple[str, ...] = ("replica", "places", "relay")
+
+
+class _OnceLoaded:
+    """Starts a part when the index is there: without one nobody can be resolved."""
+
+    def __init__(self, part: Part, roster: Roster) -> None:
+        self.name = part.name
+        self._part = part
+        self._roster = roster
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Wait for the index or the end, whichever comes first, then run the part."""
+        waits = [asyncio.create_task(one.wait()) for one in (self._roster.loaded, stop)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for task in waits:
+            task.cancel()
+        if not stop.is_set():
+            await self._part.run(stop)
+
+
+async def assemble(role: str, settings: GeofenceSettings | None = None) -> Role:
+    """Make a role ready to be served.
+
+    Raises:
+        ValueError: there is no such role.
+    """
+    if role not in ROLES:
+        raise ValueError(f"the geofence has no role {role}")
+    settings = settings or GeofenceSettings()
+    keys = KeyRing.load(settings.keyring)
+    signer = keys.signer
+    if signer is None:
+        raise ValueError("the geofence's keyring holds no signing key")
+    database = open_database(settings.database_url, application_name=f"{SERVICE}:{role}")
+    bus = Bus.of(settings, f"{SERVICE}-{role}")
+    made = Role(service=SERVICE, name=role)
+    made.closing.push_async_callback(database.close)
+    made.closing.push_async_callback(bus.close)
+    made.health.add("database", database.answer)
+    if role == "replica":
+        _replica(made, settings, keys, signer, database, bus)
+    elif role == "places":
+        _places(made, keys, signer, database, bus)
+    else:
+        made.parts.append(Relay(service=SERVICE, database=database, bus=bus, lane=REST))
+    beat(made, bus, clock=SystemClock())
+    return made
+
+
+def _replica(
+    made: Role,
+    settings: GeofenceSettings,
+    keys: KeyRing,
+    signer: Signer,
+    database: Database,
+    bus: Bus,
+) -> None:
+    roster = Roster()
+    producer = bus.producer()
+    made.closing.push_async_callback(producer.close)
+    resolver = Resolver(
+        database=database,
+        bus=bus,
+        roster=roster,
+        publish=publisher(producer=producer, signer=signer, clock=SystemClock()),
+    )
+    worker = Worker(
+        name="audience",
+        bus=bus,
+        group=AUDIENCE_GROUP,
+        handlers=audience_handlers(database=database, resolver=resolver),
+        verifier=keys.verifier,
+        max_batch=1,
+    )
+    made.parts += [
+        RosterTail(bus=bus, database=database, verifier=keys.verifier, roster=roster),
+        _OnceLoaded(worker, roster),
+        resolver,
+    ]
+    made.app = make_app(
+        title="CT Alert geofence",
+        service=SERVICE,
+        routers=[
+            layers_api.make_router(database=database),
+            areas_api.make_router(database=database, roster=roster, signer=signer),
+        ],
+        authenticators=[BearerJwt(keys.tokens.verifier)],
+        docs=settings.environment == "development",
+    )
+    made.port = settings.port
+    made.health.add("index", roster.check)
+    made.health.add("audience", worker.check)
+
+
+def _places(made: Role, keys: KeyRing, signer: Signer, database: Database, bus: Bus) -> None:
+    outbox = Outbox(SERVICE, signer=signer, clock=SystemClock())
+    worker = Worker(
+        name="places",
+        bus=bus,
+        group=PLACES_GROUP,
+        handlers=places_handlers(database=database, bus=bus, outbox=outbox),
+        verifier=keys.verifier,
+    )
+    made.parts.append(worker)
+    made.health.add("places", worker.check)

@@ -1,0 +1,1 @@
+"""The subscriber service: residents, their contact points, places and consent."""

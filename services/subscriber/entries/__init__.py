@@ -1,0 +1,3 @@
+"""Owns: how what people enter is read: telephone numbers, e-mail addresses, languages, places.
+Consumes: nothing.
+Publishes: nothing."""

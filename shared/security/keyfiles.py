@@ -1,0 +1,130 @@
+"""Makes the keyring files of the embedded default, each holding only what its service may."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import orjson
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from shared.security.encoding import to_text
+
+STAFF_ISSUER = "ct-alert:embedded"
+FILES = ("issuer", "subscriber", "geofence", "dispatcher")
+
+
+def make_keyrings(folder: Path) -> None:
+    """Write one keyring file a service and `issuer.json`, unless all of them are there.
+
+    Raises:
+        FileExistsError: only some of the files are there, so that new ones would not match.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    paths = {name: folder / f"{name}.json" for name in FILES}
+    present = [path for path in paths.values() if path.exists()]
+    if len(present) == len(paths):
+        return
+    if present:
+        raise FileExistsError(f"only some keyrings are in {folder}: remove them or bring the rest")
+    for name, ring in _rings().items():
+        _write(paths[name], ring)
+
+
+def _rings() -> dict[str, dict[str, Any]]:
+    sealing, hashing = _secret_keys("seal-1"), _secret_keys("hash-1")
+    signing = {name: _signing_pair(f"{name}-1") for name in ("dispatcher", "geofence")}
+    staff, service = _token_pair("staff-1"), _token_pair("dispatcher-token-1")
+    trusted = {
+        "producers": {name: {pair["key_id"]: pair.pop("public")} for name, pair in signing.items()},
+        "issuers": {
+            STAFF_ISSUER: _trust("staff", staff),
+            "service:dispatcher": _trust("service", service),
+        },
+    }
+    shared_with_dispatcher = {"sealing": sealing, "hashing": hashing}
+    return {
+        "issuer": {
+            "service": "issuer",
+            "issuing": {"issuer": STAFF_ISSUER, **_private(staff)},
+            **trusted,
+        },
+        "subscriber": {
+            "service": "subscriber",
+            **shared_with_dispatcher,
+            "links": [_random_key()],
+            **trusted,
+        },
+        "geofence": {"service": "geofence", "signing": signing["geofence"], **trusted},
+        "dispatcher": {
+            "service": "dispatcher",
+            **shared_with_dispatcher,
+            "links": [_random_key()],
+            "signing": signing["dispatcher"],
+            "issuing": {"issuer": "service:dispatcher", **_private(service)},
+            **trusted,
+        },
+    }
+
+
+def _random_key() -> str:
+    while (key := secrets.token_bytes(32)).isascii() or len(set(key)) < 16:
+        pass
+    return to_text(key)
+
+
+def _secret_keys(key_id: str) -> dict[str, Any]:
+    return {"current": key_id, "keys": {key_id: _random_key()}}
+
+
+def _signing_pair(key_id: str) -> dict[str, str]:
+    private = Ed25519PrivateKey.generate()
+    return {
+        "key_id": key_id,
+        "private": to_text(private.private_bytes_raw()),
+        "public": to_text(private.public_key().public_bytes_raw()),
+    }
+
+
+def _token_pair(key_id: str) -> dict[str, str]:
+    private = ec.generate_private_key(ec.SECP256R1())
+    public = private.public_key()
+    return {
+        "key_id": key_id,
+        "private": private.private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        ).decode(),
+        "public": public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
+    }
+
+
+def _private(pair: dict[str, str]) -> dict[str, str]:
+    return {"key_id": pair["key_id"], "private": pair["private"]}
+
+
+def _trust(kind: str, pair: dict[str, str]) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "algorithm": "ES256",
+        "audience": "ct-alert",
+        "keys": {pair["key_id"]: pair["public"]},
+    }
+
+
+def _write(path: Path, ring: dict[str, Any]) -> None:
+    # Whole or not at all, and never a moment readable by others.
+    draft = path.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(orjson.dumps(ring, option=orjson.OPT_INDENT_2))
+        file.flush()
+        os.fsync(handle)
+    draft.rename(path)

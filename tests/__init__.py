@@ -1,0 +1,1 @@
+"""The tests: rules, services on real parts, contracts, the whole journey, faults."""

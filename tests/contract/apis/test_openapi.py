@@ -1,0 +1,147 @@
+"""The three OpenAPI documents say what each operation takes, answers and refuses, and it is so."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import httpx2
+import orjson
+import pytest
+from jsonschema import Draft202012Validator
+
+from services.dispatcher.cap.read_message import read_message
+from simulators.signature import sign_request
+from tests.contract.apis.desk import PUBLIC_URL, SERVICES, Api, Apis, Operation, examples_of
+from tests.simulated import ACCOUNT, TOKEN
+
+# What a documented example gets when it is posted as it stands. Of what is not there, 404; a date
+# in an example is past by the time it is read, and its digest is nobody's.
+ANSWERS = {
+    "POST /v1/subscribers": {202},
+    "POST /v1/subscribers/{subscriber_id}/confirm": {404},
+    "POST /v1/subscribers/{subscriber_id}/codes": {404},
+    "PATCH /v1/subscribers/{subscriber_id}": {404},
+    "POST /v1/subscribers/{subscriber_id}/contact-points": {404},
+    "PATCH /v1/subscribers/{subscriber_id}/contact-points/{contact_id}": {404},
+    "POST /v1/subscribers/{subscriber_id}/places": {404},
+    "PUT /v1/subscribers/{subscriber_id}/places/{place_id}": {404},
+    "POST /v1/layers/{kind}": {200, 201},
+    "POST /v1/areas/preview": {200},
+    "POST /internal/v1/areas/resolve": {200},
+    "POST /v1/partners": {201},
+    "POST /v1/alerts": {201},
+    "POST /v1/alerts/{alert_id}/approve": {404},
+    "POST /v1/alerts/{alert_id}/cancel": {404},
+    "POST /v1/inbound/twilio/sms": {200},
+    "POST /v1/inbound/twilio/voice/{delivery_id}": {200},
+}
+CAP = "POST /v1/cap"
+
+
+def documented(api: Api) -> list[tuple[str, dict[str, Any]]]:
+    """Return every operation of the document with its name."""
+    return [
+        (f"{method.upper()} {path}", operation)
+        for path, item in api.schema["paths"].items()
+        for method, operation in item.items()
+    ]
+
+
+def validate(example: Any, schema: dict[str, Any], document: dict[str, Any]) -> None:
+    """Hold an example to its schema, which may name others of the document."""
+    whole = {**schema, "components": document.get("components", {})}
+    Draft202012Validator(whole).validate(example)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_operation_says_what_it_does_and_how_it_refuses(apis: Apis, service: str) -> None:
+    document = apis[service].schema
+    assert document["openapi"].startswith("3.1")
+    seen = set()
+    for name, operation in documented(apis[service]):
+        assert operation["summary"], name
+        assert operation["description"].endswith((".", "`")), name
+        assert operation["tags"], name
+        assert operation["operationId"] not in seen, name
+        seen.add(operation["operationId"])
+        assert "application/problem+json" in operation["responses"]["default"]["content"], name
+        for status, answer in operation["responses"].items():
+            if status == "default" or int(status) >= 400:
+                content = answer["content"]
+                assert list(content) == ["application/problem+json"], (name, status)
+                for example in examples_of(content["application/problem+json"], document):
+                    validate(example, content["application/problem+json"]["schema"], document)
+
+
+@pytest.mark.shows("S13")
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_operation_says_what_opens_it(apis: Apis, service: str) -> None:
+    document = apis[service].schema
+    schemes = document["components"]["securitySchemes"]
+    guarded = {one.name: one.roles for one in apis[service].operations()}
+    for name, operation in documented(apis[service]):
+        opening = {scheme for one in operation["security"] for scheme in one}
+        assert opening <= schemes.keys(), name
+        assert bool(opening) == bool(guarded[name]), name
+    if service == "dispatcher":
+        cap = document["paths"]["/v1/cap"]["post"]
+        assert cap["security"] == [{"partner": ["partner"]}]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_body_has_an_example_that_fits_its_schema(apis: Apis, service: str) -> None:
+    document = apis[service].schema
+    for name, operation in documented(apis[service]):
+        for media, content in operation.get("requestBody", {}).get("content", {}).items():
+            examples = examples_of(content, document)
+            assert examples, (name, media)
+            for example in examples:
+                validate(example, content["schema"], document)
+        for answer in operation["responses"].values():
+            for content in answer.get("content", {}).values():
+                for example in examples_of(content, document):
+                    validate(example, content["schema"], document)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_every_example_is_taken_as_it_stands(apis: Apis, service: str) -> None:
+    api = apis[service]
+    with_body = [one for one in api.operations() if api.body_of(one)]
+    assert {one.name for one in with_body} - {CAP} <= ANSWERS.keys()
+    for operation in with_body:
+        if operation.name == CAP:
+            continue
+        answer = await post(api, operation)
+        assert answer.status_code in ANSWERS[operation.name], (operation, answer.text)
+
+
+def test_the_example_of_a_cap_message_is_one(apis: Apis) -> None:
+    """Its date is past, so it is read and not posted."""
+    example = apis["dispatcher"].schema["paths"]["/v1/cap"]["post"]["requestBody"]["content"]
+    read = read_message(example["application/cap+xml"]["example"].encode())
+    assert read.faults == ()
+    assert read.message is not None
+
+
+async def post(api: Api, operation: Operation) -> httpx2.Response:
+    """Post an operation's example as somebody who may, with its expiry moved to come."""
+    body = api.body_of(operation)
+    assert body is not None
+    media, example = body
+    own = str(uuid4())
+    resident = "resident" in (operation.roles or ())
+    headers = api.allowed(operation, subject=own if resident else "ada")
+    headers |= {"Content-Type": media, "If-Match": '"1"', "Idempotency-Key": str(uuid4())}
+    url = api.url(operation, own=own)
+    if "expires_at" in example:
+        soon = datetime.now(UTC) + timedelta(hours=1)
+        example = {**example, "expires_at": soon.isoformat()}
+    if media == "application/x-www-form-urlencoded":
+        form = {**example, "AccountSid": ACCOUNT}
+        signature = sign_request(TOKEN, PUBLIC_URL + url, form)
+        headers["X-Twilio-Signature"] = signature
+        content = urlencode(form).encode()
+    else:
+        content = orjson.dumps(example)
+    return await api.client.request(operation.method, url, content=content, headers=headers)

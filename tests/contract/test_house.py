@@ -1,0 +1,137 @@
+"""The shape of the house that import rules cannot say: rooms, doors, stores and nouns."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+SERVICES = CHECKOUT / "services"
+DOORS = {"api", "consumers", "timers"}
+ASSEMBLY = {"service", "settings"}
+STRAYS = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "misc"}
+ROOMS = sorted(
+    folder
+    for service in SERVICES.iterdir()
+    if service.is_dir()
+    for folder in service.iterdir()
+    if (folder / "__init__.py").exists() and folder.name != "migrations"
+)
+
+
+def modules() -> Iterator[Path]:
+    """Yield every module of the product."""
+    for package in ("ctalert", "services", "shared", "simulators"):
+        yield from (CHECKOUT / package).rglob("*.py")
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    """Yield the full names a module imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def public_functions(tree: ast.Module) -> set[str]:
+    """Return the names of a module's public functions."""
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return {
+        node.name
+        for node in tree.body
+        if isinstance(node, functions) and not node.name.startswith("_")
+    }
+
+
+def is_store(path: Path) -> bool:
+    """Say whether a module holds a room's SQL."""
+    return path.stem == "store" or path.stem.startswith("store_")
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: f"{room.parent.name}.{room.name}")
+def test_a_room_says_what_it_owns_consumes_and_publishes(room: Path) -> None:
+    """A room's package is a docstring of what it owns, consumes and publishes, and no code."""
+    tree = ast.parse((room / "__init__.py").read_text())
+    docstring = ast.get_docstring(tree) or ""
+    for word in ("Owns", "Consumes", "Publishes"):
+        assert word in docstring
+    assert len(tree.body) == 1
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: f"{room.parent.name}.{room.name}")
+def test_a_store_is_used_by_its_own_room_only(room: Path) -> None:
+    """Nobody but the modules of a room imports its stores."""
+    dotted = f"services.{room.parent.name}.{room.name}"
+    stores = {f"{dotted}.{path.stem}" for path in room.glob("*.py") if is_store(path)}
+    strangers = [
+        path
+        for path in modules()
+        if not path.is_relative_to(room) and stores & set(imports(ast.parse(path.read_text())))
+    ]
+    assert strangers == []
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: f"{room.parent.name}.{room.name}")
+def test_sql_stands_in_stores_only(room: Path) -> None:
+    """Only a store runs SQL."""
+    runs = {"fetch", "fetch_one", "fetch_value", "execute"}
+    for path in room.glob("*.py"):
+        if is_store(path):
+            continue
+        names = {
+            name.rpartition(".")[2]
+            for name in imports(ast.parse(path.read_text()))
+            if name.startswith("shared.db.session.")
+        }
+        assert not names & runs, path
+
+
+def test_a_verb_has_one_public_function_of_its_name() -> None:
+    """A module with a function of its own name is a verb: that is its one public function."""
+    crowded = {}
+    for room in ROOMS:
+        for path in room.glob("*.py"):
+            functions = public_functions(ast.parse(path.read_text()))
+            if path.stem in functions and path.stem not in DOORS and len(functions) > 1:
+                crowded[str(path.relative_to(SERVICES))] = sorted(functions)
+    assert crowded == {}
+
+
+def test_verbs_never_commit() -> None:
+    """Nothing in a room commits or rolls back by hand."""
+    for room in ROOMS:
+        for path in room.glob("*.py"):
+            calls = {
+                node.func.attr
+                for node in ast.walk(ast.parse(path.read_text()))
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+            }
+            assert not calls & {"rollback"}, path
+
+
+def test_every_module_and_public_thing_says_what_it_is() -> None:
+    """Modules, public classes and public functions have a docstring."""
+    bare = []
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    for path in modules():
+        if "versions" in path.parts:
+            continue
+        tree = ast.parse(path.read_text())
+        if not ast.get_docstring(tree):
+            bare.append(str(path.relative_to(CHECKOUT)))
+        bare += [
+            f"{path.relative_to(CHECKOUT)}:{node.name}"
+            for node in tree.body
+            if isinstance(node, definitions)
+            and not node.name.startswith("_")
+            and not ast.get_docstring(node)
+        ]
+    assert bare == []
+
+
+def test_no_stray_drawers() -> None:
+    """There is no module for things that belong nowhere."""
+    assert [path for path in modules() if path.stem in STRAYS] == []

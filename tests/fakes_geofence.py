@@ -1,0 +1,113 @@
+"""A geofence for tests of the dispatcher: a real HTTP server that signs as the real one does."""
+
+import hashlib
+import zlib
+from base64 import b64encode
+from typing import Any
+
+import orjson
+import shapely
+from aiohttp import web
+from shapely.geometry import Point, box, shape
+
+from shared.security.keys import KeyRing
+
+NEW_HAVEN, HARTFORD = "0900952070", "0900337000"
+TOWNS = {
+    NEW_HAVEN: ("New Haven", box(-72.99, 41.24, -72.86, 41.35)),
+    HARTFORD: ("Hartford", box(-72.72, 41.72, -72.64, 41.81)),
+}
+
+
+class FakeGeofence:
+    """Answers /internal/v1/areas/resolve; its mood is set by the test."""
+
+    def __init__(self, ring: KeyRing) -> None:
+        self._ring = ring
+        self.people = 12
+        self.down = False
+        self.forging = self.replaying = False
+        self.towns = dict(TOWNS)
+        self.asked: list[Any] = []
+
+    async def start(self) -> str:
+        """Listen on a free port; return the base URL."""
+        app = web.Application()
+        app.router.add_post("/internal/v1/areas/resolve", self._resolve)
+        self._runner = web.AppRunner(app)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        port = self._runner.addresses[0][1]
+        return f"http://127.0.0.1:{port}"
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        await self._runner.cleanup()
+
+    def reset(self) -> None:
+        """Forget every mood."""
+        self.people, self.down = 12, False
+        self.forging = self.replaying = False
+        self.towns = dict(TOWNS)
+        self.asked.clear()
+
+    async def _resolve(self, request: web.Request) -> web.Response:
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        assert "service" in self._ring.tokens.verifier.verify(token).roles
+        body = orjson.loads(await request.read())
+        self.asked.append(body)
+        if self.down:
+            return web.Response(status=503)
+        try:
+            area = shapely.union_all([self._shape(one) for one in body["area"]["include"]])
+        except KeyError:
+            return _problem("unknown-feature", "/area/include/0")
+        if area.is_empty or not area.is_valid:
+            return _problem("invalid-geometry", "/area/include/0")
+        answer = self._answer(shapely.normalize(area), body["nonce"])
+        return web.json_response(text=orjson.dumps(answer).decode())
+
+    def _shape(self, one: Any) -> Any:
+        if one["type"] == "feature":
+            return self.towns[one["code"]][1]
+        if one["type"] == "circle":
+            return Point(one["lon"], one["lat"]).buffer(one["radius_m"] / 100_000)
+        return shape(one["geometry"])
+
+    def _answer(self, area: Any, nonce: str) -> dict[str, Any]:
+        wkb = shapely.to_wkb(area)
+        signer = self._ring.signer
+        assert signer is not None
+        answer = {
+            "wkb": b64encode(zlib.compress(wkb)).decode(),
+            "digest": hashlib.sha256(wkb).hexdigest(),
+            "area_km2": 1.5,
+            "vertices": int(shapely.get_num_coordinates(area)),
+            "layer_versions": [],
+            "jurisdictions": [
+                {"kind": "town", "code": code, "name": name}
+                for code, (name, town) in self.towns.items()
+                if town.intersects(area.buffer(-1e-5))
+            ],
+            "estimate": {"people": self.people, "by_channel": {"sms": self.people}},
+            "nonce": "an answer of before" if self.replaying else nonce,
+            "key_id": signer.key_id,
+        }
+        signed = orjson.dumps(answer, option=orjson.OPT_SORT_KEYS)
+        if self.forging:
+            answer["estimate"] = {"people": 1, "by_channel": {}}
+        return answer | {"signature": signer.sign(signed)}
+
+
+def _problem(slug: str, pointer: str) -> web.Response:
+    body = {
+        "type": f"urn:ct-alert:problem:{slug}",
+        "title": "Refused",
+        "status": 422,
+        "detail": "The area is refused.",
+        "errors": [{"pointer": pointer, "code": slug}],
+    }
+    return web.Response(
+        status=422, body=orjson.dumps(body), content_type="application/problem+json"
+    )

@@ -1,0 +1,42 @@
+"""Running a part for a while, killing it, and waiting for what it does."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+from shared.service import Part
+
+PATIENCE_S = 30.0
+
+
+@asynccontextmanager
+async def running(*parts: Part) -> AsyncIterator[None]:
+    """Run parts for the length of a `with`; what one of them raises is raised at its end."""
+    stop = asyncio.Event()
+    tasks = [asyncio.create_task(part.run(stop)) for part in parts]
+    try:
+        yield
+    finally:
+        stop.set()
+        async with asyncio.timeout(PATIENCE_S):
+            await asyncio.gather(*tasks)
+
+
+@asynccontextmanager
+async def killed(part: Part) -> AsyncIterator[None]:
+    """Run a part and, instead of stopping it, cancel it where it stands."""
+    task = asyncio.create_task(part.run(asyncio.Event()))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def eventually(done: Callable[[], Awaitable[bool]]) -> None:
+    """Return once a question is answered with yes."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not await done():
+            # Each question is a round trip, which is pause enough.
+            continue
