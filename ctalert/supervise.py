@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ctalert.catalogue import Group
 from ctalert.data_folder import CHECKOUT
-from ctalert.embedded.process import free_port, tail
+from ctalert.embedded.process import free_port, free_ports, tail
 from ctalert.provision import without_owners
 
 # A process drains for at most 20 s (shared/service.py) and gets 2 s more. Three stages need that
@@ -34,6 +34,7 @@ class _Process:
     group: Group
     health_port: int
     log: Path | None
+    any_port: bool = False
     child: subprocess.Popen[bytes] | None = None
     began: float = 0.0
     pause_s: float = _FIRST_PAUSE_S
@@ -117,6 +118,9 @@ class Running:
             self._launch(one)
 
     def _launch(self, one: _Process) -> None:
+        if one.any_port and one.starts:
+            # Somebody else may have taken it, and then it would never start again.
+            one.health_port = free_port(one.health_port)
         words = open(one.log, "ab") if one.log else contextlib.nullcontext()
         with words as log:
             one.child = subprocess.Popen(
@@ -154,9 +158,10 @@ def start(
     base = int(environment.get("CTALERT_HEALTH_PORT") or 9081)
     if logs:
         logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ports = [base + place for place in range(len(groups))] if base else free_ports(len(groups))
     processes = [
-        _Process(group, base + place if base else free_port(), logs and logs / f"{group.name}.log")
-        for place, group in enumerate(groups)
+        _Process(group, port, logs and logs / f"{group.name}.log", any_port=not base)
+        for group, port in zip(groups, ports, strict=True)
     ]
     running = Running(processes, without_owners(environment), say)
     started = threading.Event()

@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import sys
+import threading
 from collections.abc import Iterator
 
 from ctalert import provision, supervise
@@ -14,6 +15,8 @@ from ctalert.commands.migrate import migrate
 from ctalert.commands.run_roles import run_roles
 from ctalert.data_folder import open_data_folder
 from ctalert.embedded.account import EmbeddedError
+
+READY_S = 120.0
 
 
 def run(arguments: list[str]) -> int:
@@ -67,7 +70,16 @@ def _supervise(groups: list[Group], environment: dict[str, str]) -> int:
     running = supervise.start(groups, environment)
     try:
         print(f"running: {' '.join(group.name for group in groups)}", file=sys.stderr, flush=True)
+        threading.Thread(target=_say_when_ready, args=[running], daemon=True).start()
         supervise.wait_for_signal()
     finally:
         running.stop()
     return 0
+
+
+def _say_when_ready(running: supervise.Running) -> None:
+    try:
+        running.wait_ready(READY_S)
+        print("ready", file=sys.stderr, flush=True)
+    except supervise.NotReady as error:
+        print(error, file=sys.stderr, flush=True)

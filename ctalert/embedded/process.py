@@ -80,6 +80,14 @@ def free_port(wanted: int | None = None) -> int:
     raise EmbeddedError(f"no port from {_PORTS.start} to {_PORTS.stop} is free on 127.0.0.1")
 
 
+def free_ports(count: int) -> list[int]:
+    """Return so many different free ports on 127.0.0.1."""
+    found: set[int] = set()
+    while len(found) < count:
+        found.add(free_port())
+    return list(found)
+
+
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         # As the servers do themselves: connections of a killed server linger without harm.

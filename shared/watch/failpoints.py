@@ -1,12 +1,14 @@
 """Named points where tests let a process die or stumble; they do nothing in production.
 
 CT_FAILPOINTS="dispatcher.after_sending_commit=kill@3,bus.before_commit=raise" kills at the third
-pass of the first point and raises at the first pass of the second.
+pass of the first point and raises at the first pass of the second. CT_FAILPOINTS="@FILE" reads
+that text from a file when a process starts, so that those started later can be spared.
 """
 
 import os
 import signal
 from dataclasses import dataclass
+from pathlib import Path
 
 EXIT_CODE = 86
 
@@ -33,6 +35,9 @@ def arm(spec: str, *, environment: str) -> None:
     _plans.clear()
     if environment != "development":
         return
+    if spec.startswith("@"):
+        file = Path(spec[1:])
+        spec = file.read_text("utf-8") if file.exists() else ""
     for item in filter(None, (part.strip() for part in spec.split(","))):
         name, _, rest = item.partition("=")
         action, _, nth = rest.partition("@")

@@ -1,9 +1,7 @@
 """What people do with the running system, over its interfaces, and what must then be true."""
 
-import asyncio
 import json
 import math
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -18,6 +16,7 @@ from ctalert.demo.people import Person
 from ctalert.demo.roster import expected_deliveries
 from ctalert.demo.warn import partner_api
 from shared.clock import SystemClock
+from tests import waiting
 from tests.journey.system import System
 
 T = TypeVar("T")
@@ -35,21 +34,9 @@ _EARTH_M = 6_371_008.8
 async def until(
     look: Callable[[], Awaitable[T]], holds: Callable[[T], bool], *, within_s: float = 20
 ) -> T:
-    """Look again and again until what is seen is as wanted, and return it."""
-    deadline = time.monotonic() + within_s
-    tick = asyncio.Event()
-    seen: Any = "nothing"
-    while True:
-        try:
-            seen = await look()
-            if holds(seen):
-                return seen  # type: ignore[no-any-return]
-        except (aiohttp.ClientError, TimeoutError) as error:
-            seen = error  # it is just being started again
-        assert time.monotonic() < deadline, f"not within {within_s} s; last seen: {seen}"
-        asyncio.get_running_loop().call_later(0.1, tick.set)
-        await tick.wait()
-        tick.clear()
+    """Look again and again until what is seen is as wanted, also while parts are started again."""
+    passing = (aiohttp.ClientError, TimeoutError)
+    return await waiting.until(look, holds, within_s=within_s, passing=passing)
 
 
 def metres(one: Sequence[float], other: Sequence[float]) -> float:

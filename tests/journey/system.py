@@ -6,9 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -19,7 +16,7 @@ from ctalert.demo.people import Person
 from ctalert.demo.roster import read_roster
 from ctalert.embedded.kafka import Broker
 from ctalert.embedded.postgres import Postgres
-from ctalert.embedded.process import free_port, tail, wait_until
+from ctalert.embedded.process import free_ports, tail, wait_until
 from shared.security.keys import KeyRing
 
 RESIDENTS = 300
@@ -36,8 +33,10 @@ class System:
 
     def __init__(self, data: Path) -> None:
         self.data = data
-        self.ports = {name: free_port() for name in PORTS}
+        self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         self.postgres, self.broker = Postgres(data / "postgres"), Broker(data / "kafka")
+        self._failpoints = data / "failpoints"
+        self._said = 0
         self._running: subprocess.Popen[bytes] | None = None
         self._environment = {
             **{name: value for name, value in os.environ.items() if name not in GIVEN},
@@ -59,18 +58,24 @@ class System:
         return self.data / "run.log"
 
     def start(self, *, failpoints: str = "") -> None:
-        """Start it, and return when every interface answers."""
+        """Start it, and return when every process is ready."""
+        self._failpoints.write_text(failpoints, "utf-8")
+        self._said = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._running = subprocess.Popen(
                 [sys.executable, "-m", "ctalert", "run", "all"],
                 cwd=CHECKOUT,
-                env=self._environment | {"CT_FAILPOINTS": failpoints},
+                env=self._environment | {"CT_FAILPOINTS": f"@{self._failpoints}"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 preexec_fn=_die_with_parent,
             )
-        assert wait_until(self._is_up, 60), tail(self.log, 40)
+        assert wait_until(self._is_up, 120), tail(self.log, 40)
+
+    def spare(self) -> None:
+        """Arm no failpoint in any process that is started from now on."""
+        self._failpoints.write_text("", "utf-8")
 
     def seed(self) -> None:
         """Take the make-believe residents in, as `ctl seed` does."""
@@ -128,12 +133,14 @@ class System:
         shutil.rmtree(self.data / "kafka" / "logs")
 
     def remove(self) -> None:
-        """End whatever is left of it."""
+        """End whatever is left of it; its words stay until the next such run."""
         if self._running is not None and self._running.poll() is None:
             self._running.kill()
             self._running.wait(10)
         self.broker.kill()
         self.postgres.kill()
+        if self.log.exists():
+            self.log.replace(self.data.parent.parent / "journey.log")
         shutil.rmtree(self.data, ignore_errors=True)
 
     def world(self) -> World:
@@ -154,12 +161,9 @@ class System:
     def _is_up(self) -> bool:
         assert self._running is not None
         assert self._running.poll() is None, tail(self.log, 40)
-        return all(map(_answers, self._doors()))
-
-    def _doors(self) -> Iterator[str]:
-        for name in ("SUBSCRIBER", "GEOFENCE", "DISPATCHER"):
-            yield f"{self._address(name)}/openapi.json"
-        yield f"{self._address('SIMULATOR')}/simulator/stats"
+        with self.log.open("rb") as log:
+            log.seek(self._said)
+            return b"\nready\n" in log.read()
 
 
 def _words(process: psutil.Process) -> list[str]:
@@ -167,14 +171,6 @@ def _words(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.Error:
         return []
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  our own address
-            return bool(answer.status == 200)
-    except (OSError, urllib.error.URLError):
-        return False
 
 
 def _die_with_parent() -> None:

@@ -98,6 +98,7 @@ async def test_the_geofence_dies_while_it_resolves(stage: Stage, all_killed: str
         await stage.known(WHOLE_STATE, len(who_lives_inside(stage.people, STATE)))
         await finish(stage, await stage.warn(WHOLE_STATE), within_s=60)
     assert stage.system.processes("geofence:replica") != before, "it did not die"
+    stage.system.spare()
 
 
 @pytest.mark.shows("F01", "D6", "goal:G1", "goal:G2", "goal:G12")

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -69,20 +69,6 @@ class Desk:
         """Wait until the desk looks as wanted."""
         async with asyncio.timeout(seconds), self.changed:
             await self.changed.wait_for(lambda: done(self))
-
-
-async def until(
-    condition: Callable[[], Awaitable[bool]], *, seconds: float = 30, what: str = "it"
-) -> None:
-    """Ask again and again until a condition outside this process holds."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds
-    tick = asyncio.Event()
-    while not await condition():
-        assert loop.time() < deadline, f"{what} did not come about in {seconds} s"
-        loop.call_later(0.05, tick.set)
-        await tick.wait()
-        tick.clear()
 
 
 def signer(producer: str) -> Signer:

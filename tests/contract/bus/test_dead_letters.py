@@ -10,8 +10,9 @@ from shared.bus.kafka import Bus
 from shared.bus.message import Message
 from shared.bus.worker import Worker
 from shared.events.topics import PLACE_CHANGED
-from tests.contract.bus.conftest import Desk, running, until
+from tests.contract.bus.conftest import Desk, running
 from tests.contract.bus.raw_records import QUICK, SMS, committed, good_record, send_raw
+from tests.waiting import until
 
 
 @pytest.mark.shows("bad:K01")

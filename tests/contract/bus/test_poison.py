@@ -18,8 +18,9 @@ from shared.bus.worker import Worker
 from shared.events.alert import AlertEnded
 from shared.events.topics import ALERT_ENDED, dead
 from shared.security.signing import Verifier
-from tests.contract.bus.conftest import Desk, delivery, running, sealed, until
+from tests.contract.bus.conftest import Desk, delivery, running, sealed
 from tests.contract.bus.raw_records import QUICK, SMS, committed, good_record, send_raw
+from tests.waiting import until
 
 NUMBER = "+12035550123"
 

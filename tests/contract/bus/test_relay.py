@@ -23,7 +23,8 @@ from shared.events.base import Event
 from shared.events.envelope import TooLarge, decode
 from shared.events.subscriber import ContactChanged, PlaceChanged, Reach
 from shared.events.topics import CONTACT_CHANGED, PLACE_CHANGED, RECEIPT_RECEIVED
-from tests.contract.bus.conftest import SERVICE, receipt, running, sealed, until
+from tests.contract.bus.conftest import SERVICE, receipt, running, sealed
+from tests.waiting import until
 
 RESIDENT = uuid.UUID(int=7)
 
@@ -120,7 +121,7 @@ async def test_an_older_id_that_commits_late_is_published(bus: Bus, database: Da
         async def all_there() -> bool:
             return await _nothing_waits(database) and 1 in await _versions(bus)
 
-        await until(all_there, seconds=5)
+        await until(all_there, within_s=5)
     assert len(await _versions(bus)) == 1_001
 
 

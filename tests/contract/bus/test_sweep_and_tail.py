@@ -12,7 +12,8 @@ from shared.bus.kafka.tail import Batch
 from shared.bus.sweep import published_before
 from shared.bus.worker import Worker
 from shared.events.topics import RECEIPT_RECEIVED, delivery_topic
-from tests.contract.bus.conftest import Desk, delivery, receipt, running, sealed, until
+from tests.contract.bus.conftest import Desk, delivery, receipt, running, sealed
+from tests.waiting import until
 
 SMS = delivery_topic("sms", "routine")
 

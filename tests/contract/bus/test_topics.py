@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 from shared.bus.errors import BusError
 from shared.bus.kafka import Bus
 from shared.events.topics import ALL, PLACE_CHANGED, RECEIPT_RECEIVED
-from tests.contract.bus.conftest import until
+from tests.waiting import until
 
 
 async def test_all_topics_are_made_and_a_second_time_nothing_happens(bus: Bus) -> None:

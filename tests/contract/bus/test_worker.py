@@ -12,7 +12,8 @@ from shared.bus.lane import Patience
 from shared.bus.message import Message
 from shared.bus.worker import Worker
 from shared.events.topics import RECEIPT_RECEIVED, delivery_topic
-from tests.contract.bus.conftest import Desk, delivery, receipt, running, sealed, until
+from tests.contract.bus.conftest import Desk, delivery, receipt, running, sealed
+from tests.waiting import until
 
 SMS = delivery_topic("sms", "urgent")
 QUICK = Patience(raise_wait_s=0.001, not_yet_wait_s=0.01, transient_wait_s=0.01)
@@ -109,7 +110,7 @@ async def test_members_come_and_go_and_nothing_is_lost(bus: Bus) -> None:
             seen = {one.event.delivery_id for one in first.seen + second.seen}  # type: ignore[union-attr]
             return len(seen) == 1_500
 
-        await until(everything, what="every record of three rounds")
+        await until(everything)
 
 
 async def test_partitions_are_worked_side_by_side(bus: Bus) -> None:
@@ -144,7 +145,7 @@ async def test_a_lane_with_enough_takes_no_more(bus: Bus) -> None:
         async def paused() -> bool:
             return len(worker._paused) == 2
 
-        await until(paused, what="both lanes paused")
+        await until(paused)
         assert all(lane.waiting <= 50 * 2 + 50 * 4 for lane in worker._lanes.values())
         gate.set()
 

@@ -1,9 +1,8 @@
 """What tests of the subscriber service do again and again: sign up, read codes, read the outbox."""
 
-import asyncio
 import itertools
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -19,16 +18,6 @@ from shared.events.topics import topic_named
 
 HARTFORD = {"label": "home", "lon": -72.6734, "lat": 41.7658}
 _BLOCK = itertools.count(random.randrange(700))
-
-
-async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 30) -> None:
-    """Ask again and again until a condition outside this process holds."""
-    tick = asyncio.Event()
-    async with asyncio.timeout(seconds):
-        while not await condition():
-            asyncio.get_running_loop().call_later(0.05, tick.set)
-            await tick.wait()
-            tick.clear()
 
 
 def new_phone() -> str:

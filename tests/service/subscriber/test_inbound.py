@@ -16,7 +16,8 @@ from shared.events.base import Event
 from shared.events.envelope import encode
 from shared.events.inbound import ContactReported, InboundReceived
 from shared.identifiers import new_id
-from tests.service.subscriber.desk import Desk, new_phone, sms, until
+from tests.service.subscriber.desk import Desk, new_phone, sms
+from tests.waiting import until
 
 
 class Line:

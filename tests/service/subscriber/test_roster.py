@@ -31,7 +31,8 @@ from shared.events.topics import CONTACT_CHANGED, NOTICE_REQUESTED, PLACE_CHANGE
 from shared.identifiers import new_id
 from shared.security.keys import KeyRingInvalid
 from tests.conftest import KeyRings
-from tests.service.subscriber.desk import Desk, new_phone, sms, until
+from tests.service.subscriber.desk import Desk, new_phone, sms
+from tests.waiting import until
 
 HOME = NewPlace(-72.6734, 41.7658, "home")
 

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -111,6 +112,18 @@ def test_a_failpoint_acts_once_at_its_turn() -> None:
     fp("a.b")
     with pytest.raises(ValueError, match="no such"):
         failpoints.arm("a.b=explode", environment="development")
+
+
+@pytest.mark.usefixtures("points")
+def test_failpoints_are_read_from_a_file_at_the_start_alone(tmp_path: Path) -> None:
+    file = tmp_path / "failpoints"
+    failpoints.arm(f"@{file}", environment="development")
+    fp("a.b")
+    file.write_text("a.b=raise", "utf-8")
+    fp("a.b")
+    failpoints.arm(f"@{file}", environment="development")
+    with pytest.raises(FailpointHit):
+        fp("a.b")
 
 
 @pytest.mark.usefixtures("points")

@@ -1,7 +1,6 @@
 """The simulators as a service: restart after a kill, callbacks in every order, texts coming in."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
@@ -25,6 +24,7 @@ from tests.simulated import (
     receiving,
     simulating,
 )
+from tests.waiting import until
 
 AUTH = aiohttp.encode_basic_auth(ACCOUNT, TOKEN)
 
@@ -198,12 +198,8 @@ async def test_a_killed_process_finds_everything_in_its_ledger(
             sys.executable, "-c", program, env=environment,
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
-        async with asyncio.timeout(20):
-            while True:
-                with contextlib.suppress(aiohttp.ClientError):
-                    await get(url, "/simulator/stats")
-                    return process
-                await asyncio.sleep(0.05)
+        await until(lambda: get(url, "/simulator/stats"), passing=(aiohttp.ClientError,))
+        return process
 
     receiver.answer = lambda _: (503, b"")
     process = await start()

@@ -1,6 +1,5 @@
 """The receipts room on a real database, with deliveries in every state and signed webhooks."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from shared.web.idempotency import Idempotency
 from shared.web.limits import Limits
 from simulators.signature import sign_request
 from tests.simulated import ACCOUNT, MAIL_FROM, SMS_FROM, TOKEN, VOICE_FROM
+from tests.waiting import until
 
 PUBLIC_URL = "https://alerts.ct.example"
 
@@ -113,12 +113,9 @@ class Room:
 
     async def until(self, delivery_id: UUID, state: str) -> dict[str, Any]:
         """Return a delivery's row once it is in a state; at most 20 s."""
-        async with asyncio.timeout(20):
-            while True:
-                row = await self.delivery(delivery_id)
-                if row["state"] == state:
-                    return row
-                await asyncio.sleep(0.05)
+        return await until(
+            lambda: self.delivery(delivery_id), lambda row: bool(row["state"] == state), within_s=20
+        )
 
     async def delivery(self, delivery_id: UUID) -> dict[str, Any]:
         """Return a delivery's row."""

@@ -46,7 +46,7 @@ def text(status: str = "delivered", **more: str) -> dict[str, str]:
 
 async def received(room: Room) -> list[ReceiptReceived]:
     """Return every receipt on the bus."""
-    events = []
+    events: list[ReceiptReceived] = []
     bus = room.context.bus
     ends = await bus.end_offsets(RECEIPT_RECEIVED)
     consumer = bus.consumer()
