@@ -233,11 +233,7 @@ async def test_the_relay_publishes_and_a_replay_tells_of_everybody_again(
 async def published(desk: Desk) -> None:
     """Return when the outbox is empty."""
     count = "SELECT count(*) FROM subscriber_outbox WHERE published_at IS NULL"
-
-    async def empty() -> bool:
-        return not await desk.value(count)
-
-    await until(empty)
+    await until(lambda: desk.value(count), lambda left: left == 0)
 
 
 async def newest(bus: Bus, topic: Any, keys: set[str]) -> dict[str, int | None]:
