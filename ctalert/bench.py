@@ -3,10 +3,12 @@
 import argparse
 import importlib
 import json
+import os
 import pkgutil
+from pathlib import Path
 from typing import Any
 
-NOT_BENCHES = {"row", "processes"}
+NOT_BENCHES = {"row", "processes", "replica"}
 
 
 def run(arguments: list[str]) -> int:
@@ -17,12 +19,22 @@ def run(arguments: list[str]) -> int:
         print("benchmarks run in a checkout: they are not part of the wheel")
         return 2
     names = sorted(
-        one.name for one in pkgutil.iter_modules(benchmarks.__path__) if one.name not in NOT_BENCHES
+        one.name
+        for one in pkgutil.iter_modules(benchmarks.__path__)
+        if not one.ispkg and one.name not in NOT_BENCHES
     )
     parser = argparse.ArgumentParser(prog="ctl bench")
     parser.add_argument("name", choices=names)
     parser.add_argument("--json", action="store_true", help="the result as one JSON line")
-    parser.add_argument("--recipients", type=int, default=20_000)
+    parser.add_argument("--recipients", type=int, default=20_000, help="pipeline: residents")
+    parser.add_argument("--places", type=int, default=3_600_000, help="geofence: places")
+    parser.add_argument(
+        "--layers",
+        type=Path,
+        default=os.environ.get("CTALERT_TEST_DATA") or None,
+        metavar="FOLDER",
+        help="geofence: ct_towns, ct_counties and ct_state.geojson; hand-drawn ones without it",
+    )
     options = parser.parse_args(arguments)
     rows = importlib.import_module(f"benchmarks.{options.name}").measure(options)
     result = importlib.import_module("benchmarks.row").as_result(options.name, rows)

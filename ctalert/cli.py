@@ -24,7 +24,7 @@ COMMANDS = {
     "layers": Command("ctalert.layers", "import FILE | list | locate: boundaries and points"),
     "replay": Command("ctalert.commands.replay", "roster | outbox: publish again what was"),
     "token": Command("ctalert.commands.token", "print a bearer token of the embedded default"),
-    "bench": Command("ctalert.bench", "measure against a bare peer: pipeline"),
+    "bench": Command("ctalert.bench", "measure against bare peers: pipeline, geofence, bombs"),
     "seed": Command("ctalert.demo.seed", "make make-believe residents in the running system"),
     "rows": Command("ctalert.rows", "say which requirement rows a passing test shows"),
     "run-roles": Command(

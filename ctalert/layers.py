@@ -7,6 +7,8 @@ import math
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import TextIO, TypeVar
 
@@ -14,12 +16,17 @@ import numpy as np
 
 from ctalert import provision
 from ctalert.adopt import servers
+from services.geofence.layers.addresses.import_addresses import import_addresses
+from services.geofence.layers.addresses.read_addresses import read_addresses
+from services.geofence.layers.faults import LayerInvalid
 from services.geofence.layers.find_features import find_features
+from services.geofence.layers.formats.addresses.fields import Asked
+from services.geofence.layers.formats.media import BOUNDARIES, POINTS, Format, format_of, media_of
+from services.geofence.layers.formats.read_features import read_features
 from services.geofence.layers.import_layer import import_layer
-from services.geofence.layers.kinds import KINDS
+from services.geofence.layers.kinds import ADDRESS_POINT, ANY_KINDS, KINDS, Layer
 from services.geofence.layers.list_layers import list_layers
 from services.geofence.layers.locate import locate
-from services.geofence.layers.read_geojson import LayerInvalid, read_geojson
 from shared.db.migrate import upgrade
 from shared.db.session import Tx, open_database
 
@@ -44,11 +51,23 @@ def run(arguments: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="ctl layers", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="import | list | locate")
-    bring = commands.add_parser("import", help="bring in a GeoJSON file (EPSG:4326)")
+    bring = commands.add_parser(
+        "import", help="bring in GeoJSON, zipped Shapefile, GeoPackage, KML, KMZ; of addresses CSV"
+    )
     bring.add_argument("file", type=Path, metavar="FILE")
-    bring.add_argument("--kind", required=True, choices=KINDS)
-    bring.add_argument("--code", default="geoid", metavar="FIELD", help="default geoid")
-    bring.add_argument("--name", default="name", metavar="FIELD", help="default name")
+    bring.add_argument("--kind", required=True, choices=ANY_KINDS)
+    bring.add_argument(
+        "--code", "--code-field", default="geoid", metavar="FIELD", help="default geoid"
+    )
+    bring.add_argument(
+        "--name", "--name-field", default="name", metavar="FIELD", help="default name"
+    )
+    bring.add_argument("--layer", metavar="NAME", help="of a file that holds several")
+    bring.add_argument(
+        "--valid-from", type=date.fromisoformat, metavar="DATE", help="default today: 2026-07-01"
+    )
+    for part in ("number", "street", "town", "unit", "postal"):
+        bring.add_argument(f"--{part}", metavar="FIELDS", help=argparse.SUPPRESS)
     bring.set_defaults(do=_import)
     commands.add_parser("list", help="list versions, newest first").set_defaults(do=_list)
     find = commands.add_parser("locate", help="read id,lon,lat; print id,code,name")
@@ -60,28 +79,68 @@ def _parser() -> argparse.ArgumentParser:
 
 def _import(options: argparse.Namespace) -> int:
     data = _read(options.file)
-    source = {"code_field": options.code, "name_field": options.name}
+    points = options.kind == ADDRESS_POINT
+    format = format_of(media_of(options.file.name) or "")
+    if format is None or format not in (POINTS if points else BOUNDARIES):
+        raise CannotDo(f"{options.file} has the ending of no format that is read for this kind")
+    with _reporting(options.file):
+        take = _import_addresses if points else _import_boundaries
+        layer, new = take(options, data, format)
+    known = "imported" if new else "the same bytes as before, now in force"
+    if not layer.current:
+        known += f", in force from {layer.valid_from}"
+    print(f"{layer.kind} version {layer.version}: {layer.features} features, {known}")
+    for one in layer.warnings:
+        print(f"  {one.code}: {one.detail} {', '.join(one.features)}".rstrip())
+    return 0
+
+
+def _import_boundaries(
+    options: argparse.Namespace, data: bytes, format: Format
+) -> tuple[Layer, bool]:
+    fields = {"code_field": options.code, "name_field": options.name}
+    file = read_features(data, format, kind=options.kind, layer=options.layer, **fields)
+    return _in_database(
+        lambda tx: import_layer(
+            tx, data, file.features, kind=options.kind, valid_from=options.valid_from,
+            file=file, **fields,
+        )
+    )  # fmt: skip
+
+
+def _import_addresses(
+    options: argparse.Namespace, data: bytes, format: Format
+) -> tuple[Layer, bool]:
+    fields = Asked(
+        number=options.number, street=options.street, town=options.town, unit=options.unit,
+        postal=options.postal,
+    )  # fmt: skip
+    with read_addresses(data, format, fields=fields, layer=options.layer) as file:
+        return _in_database(
+            lambda tx: import_addresses(
+                tx, data, file, fields=fields, valid_from=options.valid_from
+            )
+        )
+
+
+@contextmanager
+def _reporting(file: Path) -> Iterator[None]:
     try:
-        features = read_geojson(data, **source)
+        yield
     except LayerInvalid as error:
         for fault in error.faults:
             print(
                 f"{fault.feature}  {fault.pointer}  {fault.code}: {fault.detail}", file=sys.stderr
             )
-        raise CannotDo(f"{options.file} is no usable layer (faults: {len(error.faults)})") from None
-    layer, new = _in_database(
-        lambda tx: import_layer(tx, data, features, kind=options.kind, **source)
-    )
-    known = "imported" if new else "the same bytes as before, now in force"
-    print(f"{layer.kind} version {layer.version}: {layer.features} features, {known}")
-    return 0
+        raise CannotDo(f"{file} is no usable layer (faults: {len(error.faults)})") from None
 
 
 def _list(options: argparse.Namespace) -> int:
     for layer in _in_database(list_layers):
         print(
-            f"{layer.kind:<16} version {layer.version:<4} {layer.features:>6} features  "
-            f"{layer.activated_at}  {layer.digest[:12]}{'  in force' if layer.current else ''}"
+            f"{layer.kind:<16} version {layer.version:<4} {layer.features:>7} features  "
+            f"from {layer.valid_from}  {layer.source_format} {layer.source_crs}  "
+            f"{layer.digest[:12]}{'  in force' if layer.current else ''}"
         )
     return 0
 

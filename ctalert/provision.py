@@ -55,7 +55,7 @@ def provide(addresses: Addresses, given: Mapping[str, str] = os.environ) -> dict
     if needs_database(given) and addresses.database_url:
         made |= _provide_databases(addresses.database_url, given)
     if is_development(given):
-        made |= _provide_keys() | _provide_providers(given)
+        made |= _provide_keys() | _provide_snapshots() | _provide_providers(given)
     return made | {name: value for name, value in given.items() if value or name not in made}
 
 
@@ -86,6 +86,12 @@ def _provide_databases(admin_url: str, given: Mapping[str, str]) -> dict[str, st
 def _provide_keys() -> dict[str, str]:
     folder = keys_folder()
     return {_variable(service, "KEYRING"): str(folder / f"{service}.json") for service in SERVICES}
+
+
+def _provide_snapshots() -> dict[str, str]:
+    folder = open_data_folder() / "snapshots"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return {"CTALERT_GEOFENCE_SNAPSHOT_DIR": str(folder)}
 
 
 def _provide_providers(given: Mapping[str, str]) -> dict[str, str]:

@@ -17,6 +17,11 @@ TOWNS = {
     NEW_HAVEN: ("New Haven", box(-72.99, 41.24, -72.86, 41.35)),
     HARTFORD: ("Hartford", box(-72.72, 41.72, -72.64, 41.81)),
 }
+CODES = {
+    ("SAME", "009009"): TOWNS[NEW_HAVEN][1],
+    ("UGC", "CTC003"): TOWNS[HARTFORD][1],
+    ("UGC", "CTZ002"): box(-72.70, 41.74, -72.66, 41.79),
+}
 
 
 class FakeGeofence:
@@ -24,11 +29,8 @@ class FakeGeofence:
 
     def __init__(self, ring: KeyRing) -> None:
         self._ring = ring
-        self.people = 12
-        self.down = False
-        self.forging = self.replaying = False
-        self.towns = dict(TOWNS)
         self.asked: list[Any] = []
+        self.reset()
 
     async def start(self) -> str:
         """Listen on a free port; return the base URL."""
@@ -47,9 +49,12 @@ class FakeGeofence:
 
     def reset(self) -> None:
         """Forget every mood."""
-        self.people, self.down = 12, False
+        self.people, self.km2, self.down = 12, 1.5, False
         self.forging = self.replaying = False
+        # What is put into an answer before it is signed.
+        self.said: dict[str, Any] = {}
         self.towns = dict(TOWNS)
+        self.codes = dict(CODES)
         self.asked.clear()
 
     async def _resolve(self, request: web.Request) -> web.Response:
@@ -59,18 +64,37 @@ class FakeGeofence:
         self.asked.append(body)
         if self.down:
             return web.Response(status=503)
-        try:
-            area = shapely.union_all([self._shape(one) for one in body["area"]["include"]])
-        except KeyError:
-            return _problem("unknown-feature", "/area/include/0")
+        include = body["area"].get("include") or ()
+        unknown = [number for number, one in enumerate(include) if not self._knows(one)]
+        if unknown:
+            slug = "unknown-geocode" if _is_code(include[unknown[0]]) else "unknown-feature"
+            return _problem(slug, *(f"/area/include/{number}/value" for number in unknown))
+        if not include:
+            return _problem("include-required", "/area/include")
+        area = shapely.union_all([self._shape(one) for one in include])
+        if body["area"].get("exclude"):
+            area -= shapely.union_all([self._shape(one) for one in body["area"]["exclude"]])
         if area.is_empty or not area.is_valid:
             return _problem("invalid-geometry", "/area/include/0")
         answer = self._answer(shapely.normalize(area), body["nonce"])
         return web.json_response(text=orjson.dumps(answer).decode())
 
+    def _knows(self, one: Any) -> bool:
+        if one["type"] == "feature":
+            return one["code"] in self.towns
+        return not _is_code(one) or self._coded(one) is not None
+
+    def _coded(self, one: Any) -> Any:
+        town = self.towns.get(one["value"])
+        if one["scheme"] in ("TOWN", "FIPS") and town is not None:
+            return town[1]
+        return self.codes.get((one["scheme"], one["value"]))
+
     def _shape(self, one: Any) -> Any:
         if one["type"] == "feature":
             return self.towns[one["code"]][1]
+        if one["type"] == "geocode":
+            return self._coded(one)
         if one["type"] == "circle":
             return Point(one["lon"], one["lat"]).buffer(one["radius_m"] / 100_000)
         return shape(one["geometry"])
@@ -82,7 +106,7 @@ class FakeGeofence:
         answer = {
             "wkb": b64encode(zlib.compress(wkb)).decode(),
             "digest": hashlib.sha256(wkb).hexdigest(),
-            "area_km2": 1.5,
+            "area_km2": self.km2,
             "vertices": int(shapely.get_num_coordinates(area)),
             "layer_versions": [],
             "jurisdictions": [
@@ -93,6 +117,7 @@ class FakeGeofence:
             "estimate": {"people": self.people, "by_channel": {"sms": self.people}},
             "nonce": "an answer of before" if self.replaying else nonce,
             "key_id": signer.key_id,
+            **self.said,
         }
         signed = orjson.dumps(answer, option=orjson.OPT_SORT_KEYS)
         if self.forging:
@@ -100,13 +125,17 @@ class FakeGeofence:
         return answer | {"signature": signer.sign(signed)}
 
 
-def _problem(slug: str, pointer: str) -> web.Response:
+def _is_code(one: Any) -> bool:
+    return bool(one["type"] == "geocode")
+
+
+def _problem(slug: str, *pointers: str) -> web.Response:
     body = {
         "type": f"urn:ct-alert:problem:{slug}",
         "title": "Refused",
         "status": 422,
         "detail": "The area is refused.",
-        "errors": [{"pointer": pointer, "code": slug}],
+        "errors": [{"pointer": pointer, "code": slug} for pointer in pointers],
     }
     return web.Response(
         status=422, body=orjson.dumps(body), content_type="application/problem+json"

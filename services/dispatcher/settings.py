@@ -40,6 +40,13 @@ class DispatcherSettings(Settings):
         "CT Alert", min_length=2, max_length=40, validation_alias="CTALERT_AUTHORITY_NAME"
     )
     max_alerts_per_hour: int = Field(60, ge=1, validation_alias="CTALERT_MAX_ALERTS_PER_HOUR")
+    max_drafts_per_minute: int = Field(60, ge=1, validation_alias="CTALERT_MAX_DRAFTS_PER_MINUTE")
+    max_cap_per_minute: int = Field(120, ge=1, validation_alias="CTALERT_MAX_CAP_PER_MINUTE")
+    # The largest town has 174 square kilometres, and nine in ten have fewer people than this.
+    state_approval_km2: float = Field(500, gt=0, validation_alias="CTALERT_STATE_APPROVAL_KM2")
+    state_approval_people: int = Field(
+        50_000, ge=1, validation_alias="CTALERT_STATE_APPROVAL_PEOPLE"
+    )
     duty_channel: Channel = Field("email", validation_alias="CTALERT_DUTY_CHANNEL")
     duty_address: str | None = Field(None, validation_alias="CTALERT_DUTY_ADDRESS")
 

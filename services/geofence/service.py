@@ -3,6 +3,8 @@
 import asyncio
 
 from services.geofence.areas import api as areas_api
+from services.geofence.areas.atlas import Atlas
+from services.geofence.areas.workshop.pool import Workshop
 from services.geofence.audience.consumers import (
     AUDIENCE_GROUP,
     PLACES_GROUP,
@@ -10,9 +12,15 @@ from services.geofence.audience.consumers import (
     places_handlers,
     publisher,
 )
+from services.geofence.audience.footing import Footing
+from services.geofence.audience.keeper import Keeper
 from services.geofence.audience.resolve import Resolver
+from services.geofence.index.snapshots.keeper import SnapshotKeeper
 from services.geofence.index.tail import Roster, RosterTail
 from services.geofence.layers import api as layers_api
+from services.geofence.psaps import api as psaps_api
+from services.geofence.selections import api as selections_api
+from services.geofence.selections.timers import Forgetting
 from services.geofence.settings import GeofenceSettings
 from shared.bus.kafka.bus import Bus
 from shared.bus.outbox import REST, Outbox
@@ -25,6 +33,8 @@ from shared.security.signing import Signer
 from shared.service import Part, Role, beat
 from shared.web.app import make_app
 from shared.web.auth import BearerJwt
+from shared.web.idempotency import Idempotency
+from shared.web.limits import Limits
 
 SERVICE = "geofence"
 ROLES: tuple[str, ...] = ("replica", "places", "relay")
@@ -72,7 +82,10 @@ async def assemble(role: str, settings: GeofenceSettings | None = None) -> Role:
     elif role == "places":
         _places(made, keys, signer, database, bus)
     else:
-        made.parts.append(Relay(service=SERVICE, database=database, bus=bus, lane=REST))
+        made.parts += [
+            Relay(service=SERVICE, database=database, bus=bus, lane=REST),
+            Forgetting(database=database, idempotency=Idempotency(SERVICE), service=SERVICE),
+        ]
     beat(made, bus, clock=SystemClock())
     return made
 
@@ -103,16 +116,47 @@ def _replica(
         max_batch=1,
     )
     made.parts += [
-        RosterTail(bus=bus, database=database, verifier=keys.verifier, roster=roster),
+        RosterTail(
+            bus=bus,
+            database=database,
+            verifier=keys.verifier,
+            roster=roster,
+            snapshots=SnapshotKeeper(settings.snapshot_dir, clock=SystemClock())
+            if settings.snapshot_dir
+            else None,
+        ),
         _OnceLoaded(worker, roster),
         resolver,
     ]
+    atlas, workshop, limits = Atlas(), Workshop(), Limits(database, SERVICE)
+    made.parts.append(workshop)
+    made.closing.push_async_callback(workshop.close)
     made.app = make_app(
         title="CT Alert geofence",
         service=SERVICE,
         routers=[
             layers_api.make_router(database=database),
-            areas_api.make_router(database=database, roster=roster, signer=signer),
+            areas_api.make_router(
+                database=database,
+                roster=roster,
+                signer=signer,
+                atlas=atlas,
+                workshop=workshop,
+                limits=limits,
+                previews_a_minute=settings.previews_a_minute,
+            ),
+            *selections_api.make_routers(
+                database=database,
+                atlas=atlas,
+                workshop=workshop,
+                limits=limits,
+                idempotency=Idempotency(SERVICE),
+            ),
+            *psaps_api.make_routers(
+                database=database,
+                clock=SystemClock(),
+                ring_through_days=settings.ring_through_days,
+            ),
         ],
         authenticators=[BearerJwt(keys.tokens.verifier)],
         docs=settings.environment == "development",
@@ -123,13 +167,17 @@ def _replica(
 
 
 def _places(made: Role, keys: KeyRing, signer: Signer, database: Database, bus: Bus) -> None:
-    outbox = Outbox(SERVICE, signer=signer, clock=SystemClock())
+    keeper = Keeper(
+        database=database,
+        outbox=Outbox(SERVICE, signer=signer, clock=SystemClock()),
+        footing=Footing(bus, verifier=keys.verifier),
+    )
     worker = Worker(
         name="places",
         bus=bus,
         group=PLACES_GROUP,
-        handlers=places_handlers(database=database, bus=bus, outbox=outbox),
+        handlers=places_handlers(keeper),
         verifier=keys.verifier,
     )
-    made.parts.append(worker)
+    made.parts += [worker, keeper]
     made.health.add("places", worker.check)

@@ -16,3 +16,11 @@ class GeofenceSettings(Settings):
         None, repr=False, validation_alias="CTALERT_GEOFENCE_OWNER_DATABASE_URL"
     )
     port: int = Field(8082, ge=0, le=65535, validation_alias="CTALERT_GEOFENCE_PORT")
+    # Ten a second by one person is a map being drawn on; more is a program counting houses.
+    previews_a_minute: int = Field(600, ge=1, validation_alias="CTALERT_GEOFENCE_PREVIEWS_A_MINUTE")
+    # How long a test that a number of a 9-1-1 centre rings straight through counts.
+    ring_through_days: int = Field(
+        365, ge=1, le=3660, validation_alias="CTALERT_GEOFENCE_RING_THROUGH_DAYS"
+    )
+    # Without one, every start builds the index from the tables.
+    snapshot_dir: Path | None = Field(None, validation_alias="CTALERT_GEOFENCE_SNAPSHOT_DIR")

@@ -199,7 +199,8 @@ class Worker:
         await self._commit(patience_s=3.0)
         for place, lane in going.items():
             if lane.failure is None:
-                del self._lanes[place]
+                # Stopped in the middle of a rebalance, both give the same back.
+                self._lanes.pop(place, None)
             self._committed.pop(place, None)
             self._paused.discard(place)
         self._assigned.clear()

@@ -1,4 +1,4 @@
-"""What the geofence tells the dispatcher: who is inside, in chunks, and that a run is complete."""
+"""What the geofence tells the dispatcher: who is inside, that a run is complete, or why none is."""
 
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
@@ -7,8 +7,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, StringConstraints
 
-from shared.events.base import Count, Digest, Event, Version
-from shared.events.topics import AUDIENCE_COMPLETED, AUDIENCE_RESOLVED, Topic
+from shared.events.base import Count, Digest, Event, Version, Word
+from shared.events.topics import AUDIENCE_COMPLETED, AUDIENCE_REFUSED, AUDIENCE_RESOLVED, Topic
 
 Match = Literal["inside", "by_uncertainty"]
 ID_BYTES = 16
@@ -85,6 +85,24 @@ class AudienceCompleted(Event):
     roster_offsets: dict[str, Count]
     roster_topic_id: str
     area_digest: Digest
+
+    def key(self) -> str:
+        """Return the alert."""
+        return str(self.alert_id)
+
+
+class AudienceRefused(Event):
+    """An alert is not resolved, or not any further: it is to be held, and a person to be called."""
+
+    TYPE: ClassVar[str] = "audience.refused"
+    TOPIC: ClassVar[Topic] = AUDIENCE_REFUSED
+    SIGNED: ClassVar[bool] = True
+    SIGNED_BY: ClassVar[str] = "geofence"
+
+    alert_id: UUID
+    version: Version
+    area_digest: Digest
+    reason: Word
 
     def key(self) -> str:
         """Return the alert."""

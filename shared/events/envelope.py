@@ -10,7 +10,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from shared.events.alert import AlertApproved, AlertEnded
-from shared.events.audience import AudienceCompleted, AudienceResolved
+from shared.events.audience import AudienceCompleted, AudienceRefused, AudienceResolved
 from shared.events.base import Event, Moment
 from shared.events.delivery import DeliveryRequested
 from shared.events.inbound import ContactReported, InboundReceived
@@ -31,6 +31,7 @@ EVENTS: tuple[type[Event], ...] = (
     AlertEnded,
     AudienceResolved,
     AudienceCompleted,
+    AudienceRefused,
     DeliveryRequested,
     ReceiptReceived,
     Heartbeat,

@@ -62,6 +62,7 @@ ALERT_APPROVED = Topic("alert.approved", guarded=True, max_bytes=1_400_000)
 ALERT_ENDED = Topic("alert.ended", guarded=True)
 AUDIENCE_RESOLVED = Topic("audience.resolved", guarded=True)
 AUDIENCE_COMPLETED = Topic("audience.completed", guarded=True)
+AUDIENCE_REFUSED = Topic("audience.refused", guarded=True)
 RECEIPT_RECEIVED = Topic("receipt.received")
 HEARTBEAT = Topic("service.heartbeat", partitions=1, retention_ms=HOUR_MS)
 
@@ -82,6 +83,7 @@ LIVING: tuple[Topic, ...] = (
     ALERT_ENDED,
     AUDIENCE_RESOLVED,
     AUDIENCE_COMPLETED,
+    AUDIENCE_REFUSED,
     RECEIPT_RECEIVED,
     *DELIVERY,
     HEARTBEAT,

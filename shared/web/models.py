@@ -40,6 +40,9 @@ def _soften(node: Any, owner: type[BaseModel]) -> None:
     kind = node.get("type")
     if kind == "model" and node["cls"] is not owner:
         return
+    if kind == "function-wrap" and node["function"].get("function") is _exact_time:
+        # A model's schema is handed out again, with what was made of it, to each application.
+        return
     if kind == "datetime":
         bounds = {key: node[key] for key in _DATETIME_BOUNDS if key in node}
         exact = core_schema.datetime_schema(strict=False, tz_constraint="aware", **bounds)

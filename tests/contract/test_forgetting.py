@@ -8,8 +8,10 @@ import asyncpg
 import pytest
 
 import services.dispatcher.service as dispatcher
+import services.geofence.service as geofence
 import services.subscriber.service as subscriber
 from services.dispatcher.settings import DispatcherSettings
+from services.geofence.settings import GeofenceSettings
 from services.subscriber.settings import SubscriberSettings
 from shared.bus.kafka.bus import Bus
 from shared.service import Role
@@ -19,7 +21,11 @@ from tests.servers import ServiceDatabase
 from tests.service.geofence.parts import eventually
 
 # Which part of which role forgets.
-FORGETS = {"subscriber": ("worker", "forgetting"), "dispatcher": ("timers", "alerts.forget")}
+FORGETS = {
+    "subscriber": ("worker", "forgetting"),
+    "geofence": ("relay", "forgetting"),
+    "dispatcher": ("timers", "alerts.forget"),
+}
 KEYS = """
 INSERT INTO {0}_idempotency (principal, key, digest, created_at)
 SELECT 'p', n::text, '', now() - n * interval '1 day' FROM generate_series(0, 20) AS n
@@ -92,4 +98,6 @@ async def _assemble(service: str, made: ServiceDatabase, keyrings: KeyRings, bus
     name = FORGETS[service][0]
     if service == "subscriber":
         return await subscriber.assemble(name, SubscriberSettings(**given))
+    if service == "geofence":
+        return await geofence.assemble(name, GeofenceSettings(**given))
     return await dispatcher.assemble(name, DispatcherSettings(**given))

@@ -1,6 +1,7 @@
 """The shape of the house that import rules cannot say: rooms, doors, stores and nouns."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ CHECKOUT = Path(__file__).parents[2]
 SERVICES = CHECKOUT / "services"
 DOORS = {"api", "consumers", "timers"}
 ASSEMBLY = {"service", "settings"}
+SQL = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|FROM|WHERE)\b")
 STRAYS = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "misc"}
 ROOMS = sorted(
     folder
@@ -135,3 +137,39 @@ def test_every_module_and_public_thing_says_what_it_is() -> None:
 def test_no_stray_drawers() -> None:
     """There is no module for things that belong nowhere."""
     assert [path for path in modules() if path.stem in STRAYS] == []
+
+
+def names_from_constants(tree: ast.Module) -> set[str]:
+    """Return the names that stand for a constant of the module or for an entry of one."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and (
+            node in tree.body
+            or (
+                isinstance(node.value, ast.Subscript)
+                and isinstance(node.value.value, ast.Name)
+                and node.value.value.id.isupper()
+            )
+        ):
+            found |= {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+    return found
+
+
+@pytest.mark.shows("S32")
+@pytest.mark.parametrize(
+    "path", sorted(filter(is_store, SERVICES.rglob("*.py"))), ids=lambda path: str(path.parent.name)
+)
+def test_only_constants_are_put_into_a_statement_by_name(path: Path) -> None:
+    """Values are parameters, always: what a store formats into its SQL it wrote itself."""
+    tree = ast.parse(path.read_text())
+    known = names_from_constants(tree)
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.JoinedStr):
+            continue
+        words = " ".join(str(one.value) for one in node.values if isinstance(one, ast.Constant))
+        if not SQL.search(words):
+            continue
+        for one in node.values:
+            if isinstance(one, ast.FormattedValue):
+                assert isinstance(one.value, ast.Name), ast.unparse(one.value)
+                assert one.value.id in known, f"{one.value.id} in line {one.lineno}"

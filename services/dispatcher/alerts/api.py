@@ -1,4 +1,4 @@
-"""HTTP doors of the alerts room: draft, submit, approve, cancel, look."""
+"""HTTP doors of the alerts room: draft, give an area, submit, approve, cancel, look."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -11,21 +11,20 @@ from sqlalchemy import RowMapping
 from services.dispatcher.alerts import store
 from services.dispatcher.alerts.approval import AreaMoved, check_approval
 from services.dispatcher.alerts.approve import approve
+from services.dispatcher.alerts.areas.ask_area import ask_area
+from services.dispatcher.alerts.areas.blast_radius import BlastRadius
+from services.dispatcher.alerts.areas.hold import refuse_held
+from services.dispatcher.alerts.areas.keep_area import keep_area
+from services.dispatcher.alerts.areas.replace_area import replace_area
+from services.dispatcher.alerts.areas.verified_area import AreaUnverified, Geofence, unverified
 from services.dispatcher.alerts.cancel import cancel
 from services.dispatcher.alerts.content import Words
 from services.dispatcher.alerts.draft import NewAlert, draft
 from services.dispatcher.alerts.find_alert import find_alert
 from services.dispatcher.alerts.states import AlertState
 from services.dispatcher.alerts.submit import submit
-from services.dispatcher.alerts.texts.segments import measure
 from services.dispatcher.alerts.texts.wording import is_spoken
-from services.dispatcher.alerts.verified_area import (
-    AreaUnverified,
-    Geofence,
-    ask_area,
-    keep_area,
-    unverified,
-)
+from services.dispatcher.alerts.view import AlertView, view
 from services.dispatcher.settings import Channel, Context, Doors
 from shared.web.auth import Principal, require
 from shared.web.errors import conflict, unprocessable
@@ -34,7 +33,7 @@ from shared.web.models import StrictModel
 
 router = APIRouter(tags=["alerts"])
 
-HOUR_S = 3600
+HOUR_S, MINUTE_S = 3600, 60
 SOONEST, LATEST = timedelta(minutes=1), timedelta(hours=24)
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1_600)]
 LongText = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
@@ -46,7 +45,7 @@ _TEXTS: dict[str, Any] = {
     "description": "A main broke on Whitney Avenue; tap water may be unsafe until Friday.",
     "instruction": "Boil water for one minute before drinking or cooking with it.",
 }
-_CIRCLE = {"type": "circle", "lon": -72.91, "lat": 41.33, "radius_m": 1500}
+_CIRCLE: dict[str, Any] = {"type": "circle", "lon": -72.91, "lat": 41.33, "radius_m": 1500}
 _ALERT: dict[str, Any] = {
     "event": "Boil Water Advisory", "category": "Health", "severity": "Moderate",
     "urgency": "Expected", "certainty": "Likely", "status": "Actual", "emergency": False,
@@ -104,38 +103,12 @@ class Cancellation(StrictModel):
     reason: Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 
-class AlertView(BaseModel):
-    """An alert as staff sees it."""
+class NewArea(StrictModel):
+    """The area that is meant instead, as the geofence reads it."""
 
-    alert_id: UUID
-    version: int
-    state: AlertState
-    origin: str
-    town: str
-    digest: str | None
-    count: int | None
-    area: dict[str, Any]
-    event: str
-    category: str
-    severity: str
-    urgency: str
-    certainty: str
-    status: str
-    emergency: bool
-    channels: list[str]
-    texts: dict[str, dict[str, Any]]
-    lengths: dict[str, dict[str, Any]]
-    expires_at: datetime
-    created_by: str
-    created_at: datetime
-    submitted_by: str | None
-    submitted_at: datetime | None
-    approved_by: str | None
-    approved_at: datetime | None
-    cancelled_by: str | None
-    cancelled_at: datetime | None
-    notes: str | None
-    url: str
+    model_config = ConfigDict(json_schema_extra={"examples": [{"area": {"include": [_CIRCLE]}}]})
+
+    area: dict[str, Any] | None = None
 
 
 class AlertList(BaseModel):
@@ -145,45 +118,20 @@ class AlertList(BaseModel):
     after: UUID | None
 
 
-def _view(row: RowMapping, *, public_url: str) -> AlertView:
-    answer = row["area_answer"] or {}
-    shown = ("area_km2", "vertices", "layer_versions", "jurisdictions", "estimate")
-    area = {"verified": row["area_digest"] is not None, "request": row["area_request"],
-            "digest": row["area_digest"], **{name: answer.get(name) for name in shown}}  # fmt: skip
-    lengths = {
-        language: _length(one["sms"]) for language, one in row["texts"].items() if one.get("sms")
-    }
-    same = {name: row[name] for name in AlertView.model_fields if name in row}
-    return AlertView.model_validate({
-        **same, "count": row["expected_people"], "area": area, "lengths": lengths,
-        "notes": row["hold_reason"], "url": f"{public_url}/v1/alerts/{row['alert_id']}",
-    })  # fmt: skip
-
-
-def _length(sms: str) -> dict[str, Any]:
-    length = measure(sms)
-    return {"characters": length.characters, "encoding": length.encoding,
-            "segments": length.segments}  # fmt: skip
-
-
-def _geofence(doors: Context) -> Geofence:
-    settings = doors.settings
-    return Geofence(doors.http, url=settings.geofence_url, keyring=doors.keyring,
-                    timeout_s=settings.geofence_timeout_s)  # fmt: skip
-
-
 @router.post("/v1/alerts", status_code=201, response_model=AlertView)
 async def post_alert(
     body: AlertBody, doors: Doors, key: Key, digest: Digest, who: Principal = require("manager")
 ) -> Any:
     """Draft an alert; while the geofence does not answer, its area stays unverified."""
+    await doors.limits.hit(doors.database, f"draft:{who.kind}:{who.subject}",
+                           limit=doors.settings.max_drafts_per_minute, per_s=MINUTE_S)  # fmt: skip
     _check_expiry(body.expires_at, now=doors.clock.now())
     for language in body.texts:
         if not is_spoken(language):
             raise unprocessable("language", "This language is not spoken here.",
                                 pointer=f"/texts/{language}")  # fmt: skip
     try:
-        area = await ask_area(_geofence(doors), body.area, who=who)
+        area = await ask_area(Geofence.of(doors), body.area, who=who)
     except AreaUnverified:
         area = None
     asked = body.model_dump(exclude={"area", "texts"})
@@ -199,9 +147,26 @@ async def post_alert(
         row = await draft(
             tx, new, area=area, town=who.town, who=who, authority=doors.settings.authority_name
         )
-        made = _view(row, public_url=doors.settings.public_url).model_dump_json().encode()
+        made = view(row, settings=doors.settings).model_dump_json().encode()
         await doors.idempotency.settle(tx, principal=who, key=key, status=201, body=made)
     return Response(made, status_code=201, media_type="application/json")
+
+
+@router.put("/v1/alerts/{alert_id}/area")
+async def put_area(
+    alert_id: UUID, body: NewArea, doors: Doors, who: Principal = require("manager")
+) -> AlertView:
+    """Give a draft another area: the way on for a partner's alert that is held without one."""
+    await _find(doors, alert_id, who)
+    try:
+        area = await ask_area(Geofence.of(doors), body.area, who=who)
+    except AreaUnverified:
+        raise unverified() from None
+    async with doors.database.transaction(town=who.town) as tx:
+        row = await replace_area(
+            tx, alert_id, request=body.area or {}, area=area, who=who, now=doors.clock.now()
+        )
+    return view(row, settings=doors.settings)
 
 
 @router.post("/v1/alerts/{alert_id}/submit")
@@ -210,15 +175,16 @@ async def post_submit(
 ) -> AlertView:
     """Submit a draft for somebody else's approval."""
     row = await _find(doors, alert_id, who)
+    refuse_held(row)
     area = None
     if row["area_digest"] is None and row["state"] == AlertState.DRAFT:
         try:
-            area = await ask_area(_geofence(doors), row["area_request"], who=who)
+            area = await ask_area(Geofence.of(doors), row["area_request"], who=who)
         except AreaUnverified:
             raise unverified() from None
     async with doors.database.transaction(town=who.town) as tx:
         row = await submit(tx, alert_id, area=area, who=who, now=doors.clock.now())
-    return _view(row, public_url=doors.settings.public_url)
+    return view(row, settings=doors.settings)
 
 
 @router.post("/v1/alerts/{alert_id}/approve")
@@ -226,11 +192,14 @@ async def post_approve(
     alert_id: UUID, body: Approval, doors: Doors, who: Principal = require("manager")
 ) -> AlertView:
     """Approve what somebody else submitted, naming its digest and its number of people."""
-    shown: dict[str, Any] = {"digest": body.digest, "count": body.count, "who": who}
+    shown: dict[str, Any] = {
+        "digest": body.digest, "count": body.count, "who": who,
+        "within": BlastRadius.of(doors.settings),
+    }  # fmt: skip
     async with doors.database.transaction(town=who.town) as tx:
         row = await check_approval(tx, alert_id, now=doors.clock.now(), **shown)
     try:
-        area = await ask_area(_geofence(doors), row["area_request"], who=who)
+        area = await ask_area(Geofence.of(doors), row["area_request"], who=who)
     except AreaUnverified:
         raise unverified() from None
     await doors.limits.hit(doors.database, f"approve:{row['town']}",
@@ -245,7 +214,7 @@ async def post_approve(
             await keep_area(tx, row, moved.area)
         detail = f"The area holds {area.people} people as it is now; look at it again."
         raise conflict(moved.code, detail) from None
-    return _view(row, public_url=doors.settings.public_url)
+    return view(row, settings=doors.settings)
 
 
 @router.post("/v1/alerts/{alert_id}/cancel", status_code=202)
@@ -258,7 +227,7 @@ async def post_cancel(
             tx, alert_id, reason=body.reason, who=who, now=doors.clock.now(),
             outbox=doors.outbox, authority=doors.settings.authority_name,
         )  # fmt: skip
-    return _view(row, public_url=doors.settings.public_url)
+    return view(row, settings=doors.settings)
 
 
 @router.get("/v1/alerts")
@@ -273,7 +242,7 @@ async def get_alerts(
     async with doors.database.transaction(town=who.town) as tx:
         rows = await store.list_alerts(tx, state=state, after=after, limit=limit)
     return AlertList(
-        alerts=[_view(row, public_url=doors.settings.public_url) for row in rows],
+        alerts=[view(row, settings=doors.settings) for row in rows],
         after=rows[-1]["alert_id"] if len(rows) == limit else None,
     )
 
@@ -283,7 +252,7 @@ async def get_alert(
     alert_id: UUID, doors: Doors, who: Principal = require("manager", "viewer")
 ) -> AlertView:
     """Show one alert with the exact text of every language and channel."""
-    return _view(await _find(doors, alert_id, who), public_url=doors.settings.public_url)
+    return view(await _find(doors, alert_id, who), settings=doors.settings)
 
 
 async def _find(doors: Context, alert_id: UUID, who: Principal) -> RowMapping:

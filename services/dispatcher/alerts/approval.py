@@ -6,10 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping
 
+from services.dispatcher.alerts.areas.blast_radius import BlastRadius
+from services.dispatcher.alerts.areas.verified_area import Area, unverified
 from services.dispatcher.alerts.content import reference_of
 from services.dispatcher.alerts.find_alert import find_alert
 from services.dispatcher.alerts.states import MoveRefused, move
-from services.dispatcher.alerts.verified_area import Area, unverified
 from services.dispatcher.delivery.states import Broadcast, Texts, priority_of
 from services.dispatcher.staff.partners import enrolled_by
 from services.dispatcher.staff.people import are_two_persons, is_fresh
@@ -32,18 +33,27 @@ class AreaMoved(Exception):
 
 
 async def check_approval(
-    tx: Tx, alert_id: UUID, *, digest: str, count: int, who: Principal, now: datetime
+    tx: Tx,
+    alert_id: UUID,
+    *,
+    digest: str,
+    count: int,
+    within: BlastRadius,
+    who: Principal,
+    now: datetime,
 ) -> RowMapping:
     """Return the alert, locked, if this person may approve it as shown.
 
     Raises:
-        Problem: 401 for a stale sign-in, 403 for the same person, 404, 409 for a state, a digest,
-            an expiry or an exercise, 422 for a count.
+        Problem: 401 for a stale sign-in, 403 for the same person or an alert too large for a
+            town's, 404, 409 for a state, a digest, an expiry or an exercise, 422 for a count.
     """
     row = await find_alert(tx, alert_id, lock=True)
     if not is_fresh(who, now=now):
         raise unauthorized("Sign in again: this needs a sign-in of the last five minutes.")
-    if not are_two_persons(who, row["submitted_by"], await enrolled_by(tx, row["submitted_by"])):
+    # Whoever put the area in a held alert's empty place is its author as much as the submitter.
+    authors = (row["submitted_by"], row["area_set_by"])
+    if not are_two_persons(who, *authors, await enrolled_by(tx, row["submitted_by"])):
         raise forbidden("same-person", "Somebody else than the submitter must approve.")
     try:
         move(row["state"], "approve")
@@ -61,6 +71,7 @@ async def check_approval(
         raise conflict("digest-mismatch", detail)
     if count != row["expected_people"]:
         raise unprocessable("count-mismatch", "This is not the number of people.", pointer="/count")
+    within.check(who, km2=row["area_answer"].get("area_km2"), people=row["expected_people"])
     return row
 
 

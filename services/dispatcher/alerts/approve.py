@@ -13,8 +13,9 @@ from services.dispatcher.alerts.approval import (
     broadcast_of,
     check_approval,
 )
+from services.dispatcher.alerts.areas.blast_radius import BlastRadius
+from services.dispatcher.alerts.areas.verified_area import Area
 from services.dispatcher.alerts.states import move
-from services.dispatcher.alerts.verified_area import Area
 from services.dispatcher.delivery.broadcasts.open_broadcast import open_broadcast
 from services.dispatcher.staff.people import name_of
 from shared.bus.outbox import Outbox
@@ -30,6 +31,7 @@ async def approve(
     digest: str,
     count: int,
     nobody_yet: bool,
+    within: BlastRadius,
     area: Area,
     who: Principal,
     now: datetime,
@@ -43,11 +45,14 @@ async def approve(
         Problem: as check_approval; 409 with nobody in the area.
         AreaMoved: its layers changed since it was shown, or its count moved by more than a tenth.
     """
-    row = await check_approval(tx, alert_id, digest=digest, count=count, who=who, now=now)
+    row = await check_approval(
+        tx, alert_id, digest=digest, count=count, within=within, who=who, now=now
+    )
     if area.digest != row["area_digest"]:
         raise AreaMoved("area-changed", area)
     if abs(area.people - count) > DRIFT * max(count, 1):
         raise AreaMoved("estimate-drifted", area)
+    within.check(who, km2=area.km2, people=area.people)
     if area.people == 0 and not nobody_yet:
         detail = 'Nobody is in the area; approve with "nobody_yet": true to warn who comes.'
         raise conflict("no-recipients", detail)

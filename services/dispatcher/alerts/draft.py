@@ -9,8 +9,10 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 
 from services.dispatcher.alerts import store
+from services.dispatcher.alerts.areas.hold import Hold
+from services.dispatcher.alerts.areas.keep_area import keep_area
+from services.dispatcher.alerts.areas.verified_area import Area, digest_of
 from services.dispatcher.alerts.content import ContentRefused, Words, build_texts, reference_of
-from services.dispatcher.alerts.verified_area import Area, digest_of, keep_area
 from services.dispatcher.staff.people import name_of
 from shared.db.session import Tx
 from shared.identifiers import new_id
@@ -43,12 +45,13 @@ async def draft(
     new: NewAlert,
     *,
     area: Area | None,
+    hold: Hold | None = None,
     town: str,
     who: Principal,
     authority: str,
     alert_id: UUID | None = None,
 ) -> RowMapping:
-    """Write a draft and return its row; without an area it stays unverified.
+    """Write a draft and return its row; without an area it stays unverified, or is held.
 
     Raises:
         Problem: 422 for a text that may not be sent.
@@ -90,6 +93,8 @@ async def draft(
         area_request=new.area,
         created_by=name_of(who),
         hold_reason=new.hold_reason,
+        area_hold=hold.reason if hold else None,
+        held_codes=list(hold.codes) if hold else [],
         cap_id=new.cap_id,
         **fields,
     )

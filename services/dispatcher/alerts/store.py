@@ -13,50 +13,52 @@ _ALL = """alert_id, town, version, state, origin, status, event, category, sever
   certainty, emergency, channels, texts, content_digest, area_request, area_wkb, area_digest,
   area_answer, expected_people, digest, nobody_yet, expires_at, created_by, created_at,
   submitted_by, submitted_at, approved_by, approved_at, announced_at, resolved_at,
-  dispatching_at, sent_at, cancelled_by, cancelled_at, ended_at, hold_reason, cap_id"""
+  dispatching_at, sent_at, cancelled_by, cancelled_at, ended_at, hold_reason, cap_id, area_hold,
+  held_codes, area_set_by, area_set_at"""
 
 _INSERT = f"""
 INSERT INTO dispatcher_alert
   (alert_id, town, state, origin, status, event, category, severity, urgency, certainty,
    emergency, channels, texts, content_digest, area_request, expires_at, created_by, hold_reason,
-   cap_id, created_at)
+   cap_id, area_hold, held_codes, created_at)
 VALUES
   (:alert_id, :town, 'draft', :origin, :status, :event, :category, :severity, :urgency,
    :certainty, :emergency, CAST(:channels AS text[]), CAST(:texts AS jsonb), :content_digest,
    CAST(:area_request AS jsonb), :expires_at, :created_by, :hold_reason, :cap_id,
-   clock_timestamp())
+   :area_hold, CAST(:held_codes AS text[]), clock_timestamp())
 RETURNING {_ALL}
-"""  # noqa: S608
+"""
 
 _SET_AREA = f"""
 UPDATE dispatcher_alert SET area_wkb = :packed, area_digest = :area_digest,
-  area_answer = CAST(:answer AS jsonb), expected_people = :people, digest = :digest
+  area_answer = CAST(:answer AS jsonb), expected_people = :people, digest = :digest,
+  area_hold = NULL, held_codes = '{{}}'
 WHERE alert_id = :alert_id RETURNING {_ALL}
-"""  # noqa: S608
+"""
 
 _SUBMIT = f"""
 UPDATE dispatcher_alert SET state = :state, submitted_by = :who, submitted_at = clock_timestamp()
 WHERE alert_id = :alert_id RETURNING {_ALL}
-"""  # noqa: S608
+"""
 
 _APPROVE = f"""
 UPDATE dispatcher_alert SET state = :state, approved_by = :who, nobody_yet = :nobody_yet,
   approved_at = clock_timestamp(), announced_at = clock_timestamp()
 WHERE alert_id = :alert_id RETURNING {_ALL}
-"""  # noqa: S608
+"""
 
 _CANCEL = f"""
 UPDATE dispatcher_alert SET state = :state, cancelled_by = :who,
   cancelled_at = clock_timestamp(), ended_at = COALESCE(ended_at, clock_timestamp())
 WHERE alert_id = :alert_id RETURNING {_ALL}
-"""  # noqa: S608
+"""
 
 _LIST = f"""
 SELECT {_ALL} FROM dispatcher_alert
 WHERE (CAST(:state AS text) IS NULL OR state = :state)
   AND (CAST(:after AS uuid) IS NULL OR alert_id < :after)
 ORDER BY alert_id DESC LIMIT :limit
-"""  # noqa: S608
+"""
 
 
 async def insert_alert(tx: Tx, **values: Any) -> RowMapping:
@@ -68,7 +70,7 @@ async def insert_alert(tx: Tx, **values: Any) -> RowMapping:
 
 async def find(tx: Tx, alert_id: UUID, *, lock: bool = False) -> RowMapping | None:
     """Return an alert of the transaction's town, locked if asked."""
-    sql = f"SELECT {_ALL} FROM dispatcher_alert WHERE alert_id = :alert_id"  # noqa: S608
+    sql = f"SELECT {_ALL} FROM dispatcher_alert WHERE alert_id = :alert_id"
     return await fetch_one(tx, sql + " FOR UPDATE" * lock, alert_id=alert_id)
 
 
@@ -189,7 +191,7 @@ WHERE alert_id IN (
         AND c.created_at > clock_timestamp() - make_interval(secs => :silence_s))
   ORDER BY l.alert_id LIMIT :limit FOR UPDATE OF l SKIP LOCKED)
 RETURNING {_ALL}
-"""  # noqa: S608
+"""
 
 
 async def announce_again(tx: Tx, *, silence_s: float, limit: int) -> Sequence[RowMapping]:
@@ -237,7 +239,7 @@ async def see_sent(tx: Tx) -> int:
         tx,
         f"""UPDATE dispatcher_alert AS a SET state = 'sent', sent_at = clock_timestamp()
             WHERE a.state = 'dispatching' AND NOT {_UNDER_WAY}
-              AND (a.resolved_at IS NOT NULL OR a.expires_at <= clock_timestamp())""",  # noqa: S608
+              AND (a.resolved_at IS NOT NULL OR a.expires_at <= clock_timestamp())""",
     )
 
 
@@ -251,7 +253,7 @@ async def see_completed(tx: Tx) -> int:
               AND (a.sent_at < clock_timestamp() - interval '72 hours' OR NOT EXISTS (
                 SELECT 1 FROM dispatcher_delivery AS d
                 WHERE d.alert_id = a.alert_id AND d.version = a.version
-                  AND d.state IN ('accepted', 'sent')))""",  # noqa: S608
+                  AND d.state IN ('accepted', 'sent')))""",
     )
 
 
@@ -278,8 +280,8 @@ async def unverified_from_partners(tx: Tx, *, limit: int) -> Sequence[RowMapping
     return await fetch(
         tx,
         f"""SELECT {_ALL} FROM dispatcher_alert
-            WHERE state = 'draft' AND origin = 'cap' AND area_digest IS NULL
+            WHERE state = 'draft' AND origin = 'cap' AND area_digest IS NULL AND area_hold IS NULL
               AND expires_at > clock_timestamp()
-            ORDER BY random() LIMIT :limit""",  # noqa: S608
+            ORDER BY random() LIMIT :limit""",
         limit=limit,
     )

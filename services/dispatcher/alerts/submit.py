@@ -6,9 +6,11 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 
 from services.dispatcher.alerts import store
+from services.dispatcher.alerts.areas.hold import refuse_held
+from services.dispatcher.alerts.areas.keep_area import keep_area
+from services.dispatcher.alerts.areas.verified_area import Area, unverified
 from services.dispatcher.alerts.find_alert import find_alert
 from services.dispatcher.alerts.states import MoveRefused, move
-from services.dispatcher.alerts.verified_area import Area, keep_area, unverified
 from services.dispatcher.staff.people import name_of
 from shared.db.session import Tx
 from shared.security.principal import Principal
@@ -21,7 +23,8 @@ async def submit(
     """Submit a draft, with the area where it had none yet.
 
     Raises:
-        Problem: 404, 409 where the state forbids it or it has expired, 503 without a verified area.
+        Problem: 404, 409 where the state forbids it, it has expired or is held, 503 without a
+            verified area.
     """
     row = await find_alert(tx, alert_id, lock=True)
     try:
@@ -30,6 +33,7 @@ async def submit(
         raise conflict("state", f"The alert is {refused.state}.") from None
     if row["expires_at"] <= now:
         raise conflict("expired", "The alert has expired.")
+    refuse_held(row)
     if area is not None:
         row = await keep_area(tx, row, area)
     if row["area_digest"] is None:

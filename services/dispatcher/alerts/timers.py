@@ -1,10 +1,17 @@
 """Due work of the alerts room: lapse, expiry, telling again, how far alerts are, forgetting."""
 
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
 from services.dispatcher.alerts import store
 from services.dispatcher.alerts.approval import announcement
+from services.dispatcher.alerts.areas.ask_area import ask_area
+from services.dispatcher.alerts.areas.hold import hold_of
+from services.dispatcher.alerts.areas.hold_area import hold_area
+from services.dispatcher.alerts.areas.verified_area import AreaUnverified, Geofence
 from services.dispatcher.alerts.states import sources
 from services.dispatcher.alerts.submit import submit
-from services.dispatcher.alerts.verified_area import AreaUnverified, Geofence, ask_area
 from services.dispatcher.delivery.pacing import Every
 from services.dispatcher.settings import Context
 from shared.db.session import ALL_TOWNS, Tx
@@ -41,7 +48,9 @@ async def _advance(context: Context) -> None:
         await store.see_completed(tx)
         await store.see_cancelled(tx)
         await _end(tx, context)
-        await _announce(tx, context)
+        unheard = await _announce(tx, context)
+    for alert_id in unheard:
+        await context.page(f"alert {alert_id} has no whole audience yet: it is announced again")
 
 
 async def _end(tx: Tx, context: Context) -> None:
@@ -60,9 +69,10 @@ async def _end(tx: Tx, context: Context) -> None:
     )
 
 
-async def _announce(tx: Tx, context: Context) -> None:
+async def _announce(tx: Tx, context: Context) -> list[UUID]:
     rows = await store.announce_again(tx, silence_s=SILENCE_S, limit=BATCH)
     await context.outbox.put(tx, *(announcement(row) for row in rows))
+    return [row["alert_id"] for row in rows]
 
 
 async def _close(context: Context) -> None:
@@ -82,20 +92,28 @@ async def _forget(context: Context) -> None:
 async def _verify(context: Context) -> None:
     async with context.database.transaction(town=ALL_TOWNS) as tx:
         waiting = await store.unverified_from_partners(tx, limit=BATCH)
-    geofence = Geofence(
-        context.http,
-        url=context.settings.geofence_url,
-        keyring=context.keyring,
-        timeout_s=context.settings.geofence_timeout_s,
-    )
+    geofence = Geofence.of(context)
     for row in waiting:
         partner = Principal(row["created_by"], "partner", frozenset({"partner"}), row["town"])
         try:
             area = await ask_area(geofence, row["area_request"], who=partner)
-            async with context.database.transaction(town=row["town"]) as tx:
-                await submit(tx, row["alert_id"], area=area, who=partner, now=context.clock.now())
         except AreaUnverified:
             return
         except Problem as refused:
+            await _hold(context, row, refused)
+            continue
+        try:
+            async with context.database.transaction(town=row["town"]) as tx:
+                await submit(tx, row["alert_id"], area=area, who=partner, now=context.clock.now())
+        except Problem as refused:
             log.warning("alert.not_submitted", alert_id=str(row["alert_id"]), reason=refused.slug)
-            await context.page(f"a partner's alert waits in draft: {refused.slug}")
+
+
+async def _hold(context: Context, row: RowMapping, refused: Problem) -> None:
+    """Hold what will be refused as often as it is asked, and call a person to it."""
+    hold = hold_of(refused, row["area_request"])
+    log.warning("alert.held", alert_id=str(row["alert_id"]), reason=hold.reason)
+    async with context.database.transaction(town=row["town"]) as tx:
+        held = await hold_area(tx, row["alert_id"], hold)
+    if held:
+        await context.page(f"a partner's alert is held for an area: {hold.reason}")

@@ -8,9 +8,12 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from sqlalchemy import RowMapping
 
+from services.dispatcher.alerts.areas.ask_area import ask_area
+from services.dispatcher.alerts.areas.hold import UNRESOLVED, Hold, hold_of
+from services.dispatcher.alerts.areas.verified_area import Area, AreaUnverified, Geofence
 from services.dispatcher.alerts.find_alert import find_alert
-from services.dispatcher.alerts.verified_area import AreaUnverified, Geofence, ask_area
-from services.dispatcher.cap.judge import judge
+from services.dispatcher.alerts.view import Held
+from services.dispatcher.cap.judge import Judged, judge
 from services.dispatcher.cap.read_message import (
     MOST_BYTES,
     Reading,
@@ -54,6 +57,7 @@ class Receipt(BaseModel):
     digest: str | None
     count: int | None
     notes: str | None
+    hold: Held | None
     expires_at: datetime
     url: str
 
@@ -68,7 +72,13 @@ class Receipt(BaseModel):
 async def post_cap(
     request: Request, response: Response, doors: Doors, who: Principal = require("partner")
 ) -> Receipt:
-    """Receive a CAP 1.2 message; it becomes an alert that waits for a person's approval."""
+    """Receive a CAP 1.2 message; it becomes an alert that waits for a person's approval.
+
+    With a geocode that nobody can resolve it is held until a person gives it an area.
+    """
+    await doors.limits.hit(
+        doors.database, f"cap:{who.subject}", limit=doors.settings.max_cap_per_minute, per_s=60
+    )
     reading = _read(await _body(request))
     async with doors.database.transaction(town=who.town) as tx:
         partner = await load_partner(tx, who)
@@ -76,21 +86,35 @@ async def post_cap(
     if isinstance(judged, UUID):
         response.status_code = 200
         return await _known(doors, judged)
-    geofence = Geofence(doors.http, url=doors.settings.geofence_url, keyring=doors.keyring,
-                        timeout_s=doors.settings.geofence_timeout_s)  # fmt: skip
-    try:
-        area = await ask_area(geofence, judged.area, who=who)
-    except AreaUnverified:
-        area = None
+    area, hold = await _ask(doors, judged, who)
     async with doors.database.transaction(town=who.town) as tx:
         made = await receive(
-            tx, judged, area=area, partner=partner, who=who, now=doors.clock.now(),
+            tx, judged, area=area, hold=hold, partner=partner, who=who, now=doors.clock.now(),
             authority=doors.settings.authority_name,
         )  # fmt: skip
     if isinstance(made, UUID):
         response.status_code = 200
         return await _known(doors, made)
+    if hold:
+        await doors.page(f"a partner's alert is held for an area: {hold.reason}")
     return _receipt(doors, made)
+
+
+async def _ask(doors: Context, judged: Judged, who: Principal) -> tuple[Area | None, Hold | None]:
+    """Return the area of a message, or why it is held; neither while the geofence is away."""
+    unknown = tuple(judged.asked.unknown)
+    hold = Hold("unknown-geocode", unknown) if unknown else None
+    if not judged.asked.shapes:
+        return None, hold
+    try:
+        return await ask_area(Geofence.of(doors), judged.area, who=who), hold
+    except AreaUnverified:
+        return None, hold
+    except Problem as refused:
+        if refused.slug not in UNRESOLVED:
+            raise
+        found = hold_of(refused, judged.area)
+        return None, Hold(found.reason, (*found.codes, *unknown))
 
 
 async def _body(request: Request) -> bytes:
@@ -132,6 +156,7 @@ def _receipt(doors: Context, row: RowMapping) -> Receipt:
         digest=row["digest"],
         count=row["expected_people"],
         notes=row["hold_reason"],
+        hold=Held.of(row),
         expires_at=row["expires_at"],
         url=f"{doors.settings.public_url}/v1/alerts/{row['alert_id']}",
     )

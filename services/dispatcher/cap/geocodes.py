@@ -1,59 +1,81 @@
-"""Which towns a geocode stands for; the crosswalk goes by towns only, and guesses nothing."""
+"""Which geocodes of a message are asked about, refused, or left to a person; none is guessed.
+
+The geofence says what a code stands for, through its layers. Here only what can be no code is
+refused, and what belongs to a scheme that nobody here knows is set aside for a person.
+"""
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
 
-from shared.connecticut.divisions import COUNTIES, PLANNING_REGIONS
-from shared.connecticut.towns import town_by_geoid, town_by_name, towns
+from services.dispatcher.alerts.areas.hold import label
 
 WHOLE_COUNTRY = "000000"
-_COUNTY_UGC = re.compile(r"CTC(\d{3})", re.ASCII)
-_STATE = "09"
+# Names of schemes as messages write them, and as the geofence does.
+_SCHEMES = {
+    "SAME": "SAME", "FIPS6": "FIPS6", "UGC": "UGC", "FIPS": "FIPS", "GEOID": "FIPS", "TOWN": "TOWN",
+}  # fmt: skip
+_FORMS = {
+    "SAME": re.compile(r"[0-9]([0-9]{2})[0-9]{3}", re.ASCII),
+    "FIPS6": re.compile(r"[0-9]([0-9]{2})[0-9]{3}", re.ASCII),
+    "UGC": re.compile(r"[A-Z]{2}[CZ][0-9]{3}", re.ASCII),
+    "FIPS": re.compile(r"([0-9]{2})[0-9]{3,8}", re.ASCII),
+    "TOWN": re.compile(r"\S.*"),
+}
+# Numbers that FIPS 5-2 gives to no state, and the NWS to no water.
+_NOWHERE = frozenset({"00", "03", "07", "14", "43", "52", "99"})
+LONGEST = 100
 
 
 class GeocodeRefused(Exception):
-    """A geocode we do not act on: a code for programs and a sentence for people."""
+    """A geocode we do not act on: an HTTP status, a code for programs, a sentence for people."""
 
-    def __init__(self, code: str, sentence: str) -> None:
+    def __init__(self, status: int, code: str, sentence: str) -> None:
         super().__init__(sentence)
-        self.code, self.sentence = code, sentence
+        self.status, self.code, self.sentence = status, code, sentence
 
 
-def towns_of(name: str, value: str) -> list[str]:
-    """Return the geoids of the towns a geocode names.
+@dataclass(slots=True)
+class Geocodes:
+    """What is asked of the geofence, as shapes, and what no scheme of ours can say."""
 
-    Known are SAME and FIPS6 (a county of old or a planning region), UGC counties, and FIPS,
-    GEOID or TOWN for one town. Forecast zones cut through towns, so they are not known.
+    shapes: list[dict[str, Any]] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
 
-    Raises:
-        GeocodeRefused: unknown, or all of the country.
-    """
-    kind = name.strip().upper()
-    if kind in ("SAME", "FIPS6"):
-        return _of_same(value)
-    if kind == "UGC":
-        found = _COUNTY_UGC.fullmatch(value)
-        if found:
-            return _of_division(_STATE + found[1])
-    if kind in ("FIPS", "GEOID", "TOWN"):
-        town = town_by_geoid(value) or town_by_name(value)
-        if town is not None:
-            return [town.geoid]
-        if len(value) == 5:
-            return _of_division(value)
-    raise GeocodeRefused("unknown-geocode", "This geocode names no towns that we know.")
+    def add(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Take (valueName, value) of one area.
 
+        Raises:
+            GeocodeRefused: one that can be no code, or the whole country.
+        """
+        for name, value in pairs:
+            scheme = _SCHEMES.get(name.strip().upper())
+            if scheme is None:
+                self._add_unknown(name, value)
+                continue
+            _check_form(scheme, value)
+            shape = {"type": "geocode", "scheme": scheme, "value": value}
+            if shape not in self.shapes:
+                self.shapes.append(shape)
 
-def _of_same(value: str) -> list[str]:
-    if value == WHOLE_COUNTRY:
-        raise GeocodeRefused("whole-country", "000000 is the whole country.")
-    # A first digit other than 0 is a part of the county, which no town border follows.
-    if len(value) == 6 and value.startswith("0"):
-        return _of_division(value[1:])
-    raise GeocodeRefused("unknown-geocode", "This geocode names no towns that we know.")
+    def _add_unknown(self, name: str, value: str) -> None:
+        if not name or not value or len(name) > LONGEST or len(value) > LONGEST:
+            raise _unusable()
+        called = label(name, value)
+        if called not in self.unknown:
+            self.unknown.append(called)
 
 
-def _of_division(fips: str) -> list[str]:
-    known = {one.fips for one in (*COUNTIES, *PLANNING_REGIONS)}
-    if fips not in known:
-        raise GeocodeRefused("unknown-geocode", "This geocode names no towns that we know.")
-    return [one.geoid for one in towns() if fips in (one.county, one.region)]
+def _check_form(scheme: str, value: str) -> None:
+    if scheme in ("SAME", "FIPS6") and value[1:] == WHOLE_COUNTRY[1:]:
+        raise GeocodeRefused(403, "whole-country", "000000 is the whole country.")
+    found = _FORMS[scheme].fullmatch(value)
+    if found is None or len(value) > LONGEST:
+        raise _unusable()
+    if found.re.groups and found[1] in _NOWHERE:
+        raise _unusable()
+
+
+def _unusable() -> GeocodeRefused:
+    return GeocodeRefused(422, "unknown-geocode", "This can be no place's code.")

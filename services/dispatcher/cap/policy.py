@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from services.dispatcher.alerts.content import MOST_LANGUAGES, ContentRefused, clean
 from services.dispatcher.alerts.texts.wording import is_spoken
-from services.dispatcher.cap.geocodes import WHOLE_COUNTRY, GeocodeRefused, towns_of
+from services.dispatcher.cap.geocodes import GeocodeRefused, Geocodes
 from services.dispatcher.cap.message import (
     CERTAINTIES,
     SEVERITIES,
@@ -54,10 +54,14 @@ class PolicyRefused(Exception):
 
 @dataclass(slots=True)
 class Accepted:
-    """What a message asks for here: one info a language, one area, one time, notes for people."""
+    """What a message asks for here: one info a language, one area, one time, notes for people.
+
+    `unknown` are geocodes of schemes that nobody here knows: with any, the message is held.
+    """
 
     infos: list[CapInfo]
     shapes: list[dict[str, Any]]
+    unknown: list[str]
     expires: datetime
     categories: list[str]
     severity: str
@@ -99,7 +103,7 @@ def check_policy(message: CapMessage, *, now: datetime) -> Accepted:
     for info in message.infos:
         _check_texts(info)
     expires = _expiry(message, now, notes)
-    shapes = _shapes(message, notes)
+    shapes, unknown = _shapes(message, notes)
     if now - message.sent > LATE:
         notes.append(f"came {int((now - message.sent).total_seconds() // 60)} minutes late")
     if message.signed:
@@ -109,6 +113,7 @@ def check_policy(message: CapMessage, *, now: datetime) -> Accepted:
     return Accepted(
         infos=infos,
         shapes=shapes,
+        unknown=unknown,
         expires=expires,
         categories=list(dict.fromkeys(name for one in infos for name in one.categories)),
         severity=severity,
@@ -207,10 +212,14 @@ def _expiry(message: CapMessage, now: datetime, notes: list[str]) -> datetime:
     return min(*times, now + LONGEST_LIFE)
 
 
-def _shapes(message: CapMessage, notes: list[str]) -> list[dict[str, Any]]:
+def _shapes(message: CapMessage, notes: list[str]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the shapes of all areas, which are united, and the geocodes of unknown schemes.
+
+    Of one <area> that has both, the shapes are taken and not the geocodes (decision 0009).
+    """
     polygons: dict[tuple[tuple[float, float], ...], None] = {}
     circles: dict[tuple[float, float, float], None] = {}
-    codes: dict[str, None] = {}
+    codes = Geocodes()
     for info in message.infos:
         for number, area in enumerate(info.areas):
             node = info.node.nodes["area"][number]
@@ -225,7 +234,7 @@ def _shapes(message: CapMessage, notes: list[str]) -> list[dict[str, Any]]:
             if area.geocodes and (area.polygons or area.circles):
                 notes.append("has geocodes beside shapes; the shapes are used")
             elif not (area.polygons or area.circles):
-                codes.update(dict.fromkeys(_towns(area, place)))
+                _add_codes(codes, area, place)
     if len(polygons) > MOST_POLYGONS:
         raise PolicyRefused(413, "too-complex", f"At most {MOST_POLYGONS} polygons are taken.")
     if len({one.areas for one in message.infos}) > 1:
@@ -234,11 +243,11 @@ def _shapes(message: CapMessage, notes: list[str]) -> list[dict[str, Any]]:
     shapes: list[dict[str, Any]] = [_polygon(one) for one in polygons]
     shapes += [{"type": "circle", "lon": lon, "lat": lat, "radius_m": radius}
                for lon, lat, radius in circles]  # fmt: skip
-    shapes += [{"type": "feature", "kind": "town", "code": code} for code in codes]
-    if not shapes:
+    shapes += codes.shapes
+    if not shapes and not codes.unknown:
         sentence = "The alert needs an <area> with a polygon, a circle or a known geocode."
         raise PolicyRefused(422, "area-required", sentence, message.node.path, message.node.line)
-    return shapes
+    return shapes, codes.unknown
 
 
 def _check_order(area: CapArea, place: tuple[str, int]) -> None:
@@ -251,18 +260,14 @@ def _check_order(area: CapArea, place: tuple[str, int]) -> None:
         raise PolicyRefused(422, "lat-lon-swapped", sentence, *place)
 
 
-def _towns(area: CapArea, place: tuple[str, int]) -> list[str]:
+def _add_codes(codes: Geocodes, area: CapArea, place: tuple[str, int]) -> None:
     if not area.geocodes:
         sentence = "An <areaDesc> alone names no area to act on."
         raise PolicyRefused(422, "area-required", sentence, *place)
-    found: list[str] = []
-    for name, value in area.geocodes:
-        try:
-            found += towns_of(name, value)
-        except GeocodeRefused as refused:
-            status = 403 if value == WHOLE_COUNTRY else 422
-            raise PolicyRefused(status, refused.code, refused.sentence, *place) from None
-    return found
+    try:
+        codes.add(area.geocodes)
+    except GeocodeRefused as refused:
+        raise PolicyRefused(refused.status, refused.code, refused.sentence, *place) from None
 
 
 def _polygon(ring: tuple[tuple[float, float], ...]) -> dict[str, Any]:

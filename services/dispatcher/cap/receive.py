@@ -6,10 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping
 
+from services.dispatcher.alerts.areas.hold import Hold
+from services.dispatcher.alerts.areas.verified_area import Area
 from services.dispatcher.alerts.content import Words
 from services.dispatcher.alerts.draft import NewAlert, draft
 from services.dispatcher.alerts.submit import submit
-from services.dispatcher.alerts.verified_area import Area
 from services.dispatcher.cap import store
 from services.dispatcher.cap.judge import Judged
 from services.dispatcher.cap.known import same_alert
@@ -27,6 +28,7 @@ async def receive(
     judged: Judged,
     *,
     area: Area | None,
+    hold: Hold | None = None,
     partner: Partner,
     who: Principal,
     now: datetime,
@@ -34,7 +36,8 @@ async def receive(
 ) -> RowMapping | UUID:
     """Make an alert of a judged message; return its row, or the alert somebody made beside us.
 
-    Without an area it stays a draft until the geofence answers.
+    Without an area it stays a draft: until the geofence answers, or, where it is held, until
+    somebody gives it one.
 
     Raises:
         Problem: 409 for other content under the same identifier, 422 for its texts.
@@ -57,13 +60,14 @@ async def receive(
     row = await draft(
         tx,
         _new_alert(message, asked, judged.area),
-        area=area,
+        area=None if hold else area,
+        hold=hold,
         town=partner.town,
         who=who,
         authority=authority,
         alert_id=alert_id,
     )
-    if area is None:
+    if area is None or hold:
         return row
     return await submit(tx, alert_id, area=None, who=who, now=now)
 

@@ -1,4 +1,4 @@
-"""Kafka in: chunks and completed runs of the geofence, and residents' cards."""
+"""Kafka in: chunks, completed runs and refusals of the geofence, and residents' cards."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -7,13 +7,19 @@ from services.dispatcher.delivery.request import Requests, Using
 from services.dispatcher.recipients.complete import complete
 from services.dispatcher.recipients.fan_out import fan_out
 from services.dispatcher.recipients.finish_runs import finish_runs
+from services.dispatcher.recipients.hold_refused import hold_refused
 from services.dispatcher.recipients.keep_run import keep_run
 from services.dispatcher.settings import Context
 from shared.bus.message import Handler, Message
 from shared.bus.worker import Worker
 from shared.db.session import ALL_TOWNS, Database
-from shared.events.audience import AudienceCompleted, AudienceResolved
-from shared.events.topics import AUDIENCE_COMPLETED, AUDIENCE_RESOLVED, CONTACT_CHANGED
+from shared.events.audience import AudienceCompleted, AudienceRefused, AudienceResolved
+from shared.events.topics import (
+    AUDIENCE_COMPLETED,
+    AUDIENCE_REFUSED,
+    AUDIENCE_RESOLVED,
+    CONTACT_CHANGED,
+)
 from shared.security.sealing import Sealer
 from shared.service import Part
 
@@ -44,6 +50,21 @@ def run_handler(database: Database, *, page: Page) -> Handler:
                 if isinstance(message.event, AudienceCompleted):
                     await keep_run(tx, message.event)
         await look_at_runs(database, page=page)
+
+    return handle
+
+
+def refusal_handler(database: Database, *, page: Page) -> Handler:
+    """Return the handler of audience.refused: hold the alert, then call a person."""
+
+    async def handle(messages: Sequence[Message]) -> None:
+        for message in messages:
+            if not isinstance(message.event, AudienceRefused):
+                continue
+            async with database.transaction(town=ALL_TOWNS) as tx:
+                reason = await hold_refused(tx, message.event)
+            if reason is not None:
+                await page(reason)
 
     return handle
 
@@ -87,6 +108,7 @@ def consumers(context: Context, role: str) -> list[Part]:
         handlers = {
             AUDIENCE_RESOLVED: chunk_handler(database, requests, page=context.page),
             AUDIENCE_COMPLETED: run_handler(database, page=context.page),
+            AUDIENCE_REFUSED: refusal_handler(database, page=context.page),
         }
     worker = Worker(
         name=f"recipients.{role}",

@@ -1,4 +1,4 @@
-"""The statements for runs: when one is complete, whom it reached, who never came."""
+"""The statements for runs: when one is complete or refused, whom it reached, who never came."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -31,6 +31,15 @@ _HOLD_EMPTY = """
 UPDATE dispatcher_broadcast SET state = 'held', reason = 'nobody'
 WHERE alert_id = :alert_id AND version = :version AND kind = 'alert' AND state = 'live'
   AND NOT nobody_yet
+"""
+
+# Past the door of claims and fan-out, or an alert in full swing would not let it in.
+_HOLD_REFUSED = """
+WITH door AS MATERIALIZED (SELECT pg_advisory_xact_lock(
+    hashtextextended(CAST(CAST(:alert_id AS uuid) AS text), :version)))
+UPDATE dispatcher_broadcast SET state = 'held', reason = :reason
+WHERE alert_id = :alert_id AND version = :version AND kind = 'alert' AND state = 'live'
+  AND area_digest = :area_digest AND (SELECT count(*) FROM door) = 1
 """
 
 _GIVE_UP_WAITING = """
@@ -66,6 +75,22 @@ async def finish_runs(tx: Tx) -> Sequence[RowMapping]:
 async def hold_empty(tx: Tx, *, alert_id: UUID, version: int) -> bool:
     """Hold a broadcast that reaches nobody, unless that was approved; say whether it was held."""
     return bool(await execute(tx, _HOLD_EMPTY, alert_id=alert_id, version=version))
+
+
+async def hold_refused(
+    tx: Tx, *, alert_id: UUID, version: int, area_digest: str, reason: str
+) -> bool:
+    """Hold a broadcast of this area that the geofence has refused; say whether it was held."""
+    return bool(
+        await execute(
+            tx,
+            _HOLD_REFUSED,
+            alert_id=alert_id,
+            version=version,
+            area_digest=area_digest,
+            reason=reason,
+        )
+    )
 
 
 async def give_up_waiting(tx: Tx, *, limit: int) -> int:

@@ -5,9 +5,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body
 from pydantic import Field
 
+from services.geofence.areas.answers import Previewed, ResolvedArea, previewed, refused
+from services.geofence.areas.atlas import Atlas
 from services.geofence.areas.compose import compose
+from services.geofence.areas.disclosure import sees_exact
+from services.geofence.areas.outlines.outline import FEWEST
 from services.geofence.areas.preview import preview
 from services.geofence.areas.resolve_area import resolve_area
+from services.geofence.areas.workshop.pool import Workshop
 from services.geofence.index.tail import NotLoaded, Roster
 from services.geofence.index.view import View
 from services.geofence.layers.geometry import GeometryRefused
@@ -16,10 +21,14 @@ from shared.security.principal import Principal
 from shared.security.signing import Signer
 from shared.web.app import StrictModel
 from shared.web.auth import require
-from shared.web.errors import Fault, Problem, unavailable
+from shared.web.errors import unavailable
+from shared.web.limits import Limits
 
 # Before anything is parsed (S31).
 LARGEST_BODY = 512_000
+PER_S = 60
+# A town that no principal has: what is guarded by towns shows what all of them share.
+NO_TOWN = "-"
 
 EXAMPLE = {
     "area": {
@@ -35,71 +44,44 @@ class AreaRequest(StrictModel):
     """The area that is meant."""
 
     # Read by our own grammar, which knows where in it a fault is.
-    area: Any = Field(None, description="`{include: [geojson | circle | feature, …]}`")
+    area: Any = Field(
+        None,
+        description="`{include: [shape, …], exclude: [shape, …]}`; a shape is a geojson, circle, "
+        "points, feature, geocode or saved area",
+    )
+
+
+class PreviewRequest(AreaRequest):
+    """The area that is meant, and whether an outline of so many coordinates is wanted."""
+
+    outline: Annotated[int, Field(ge=FEWEST, le=5_000)] | None = None
 
 
 class AreaQuestion(AreaRequest):
-    """The area that is meant, and a word that the signed answer repeats."""
+    """The area that is meant, and a word that the signed answer repeats.
+
+    `town` is whose saved areas may be named: a geoid, or "*" for all; none but those shared by
+    their owners where it is left out.
+    """
 
     nonce: Annotated[str, Field(max_length=64)] = ""
+    town: Annotated[str, Field(min_length=1, max_length=20)] = NO_TOWN
 
 
-Asked = Annotated[AreaRequest, Body(examples=[EXAMPLE])]
-Questioned = Annotated[AreaQuestion, Body(examples=[EXAMPLE | {"nonce": "6f1d0c"}])]
+Asked = Annotated[PreviewRequest, Body(examples=[EXAMPLE | {"outline": 100}])]
+Questioned = Annotated[AreaQuestion, Body(examples=[EXAMPLE | {"nonce": "6f1d0c", "town": "*"}])]
 
 
-class LayerUsed(StrictModel):
-    """A layer version that named features came from."""
-
-    kind: str
-    version: int
-    digest: str
-
-
-class Previewed(StrictModel):
-    """Whom an area holds; bounds are west, south, east, north in degrees."""
-
-    people: int
-    places: int
-    by_uncertainty: int
-    by_channel: dict[str, int]
-    area_km2: float
-    digest: str
-    layer_versions: list[LayerUsed]
-    bounds: tuple[float, float, float, float]
-
-
-class Touched(StrictModel):
-    """A jurisdiction that an area enters."""
-
-    kind: str
-    code: str
-    name: str
-
-
-class Estimate(StrictModel):
-    """How many people an area holds."""
-
-    people: int
-    by_channel: dict[str, int]
-
-
-class ResolvedArea(StrictModel):
-    """A normalised area (base64 of zlib WKB) and who is concerned, signed by the geofence."""
-
-    wkb: str
-    digest: str
-    area_km2: float
-    vertices: int
-    layer_versions: list[LayerUsed]
-    jurisdictions: list[Touched]
-    estimate: Estimate
-    nonce: str
-    key_id: str
-    signature: str
-
-
-def make_router(*, database: Database, roster: Roster, signer: Signer) -> APIRouter:
+def make_router(
+    *,
+    database: Database,
+    roster: Roster,
+    signer: Signer,
+    atlas: Atlas,
+    workshop: Workshop,
+    limits: Limits,
+    previews_a_minute: int,
+) -> APIRouter:
     """Make the routes of areas."""
     router = APIRouter(tags=["areas"])
 
@@ -107,46 +89,40 @@ def make_router(*, database: Database, roster: Roster, signer: Signer) -> APIRou
     async def post_preview(
         asked: Asked, who: Principal = require("manager", "viewer")
     ) -> Previewed:
-        """Count people and places in an area before anything is sent."""
+        """Say whom an area holds and whom it concerns, before anything is sent."""
         view = _view(roster)
+        key = f"preview:{who.kind}:{who.subject}"
+        await limits.hit(None, key, limit=previews_a_minute, per_s=PER_S)
         try:
-            async with database.transaction() as tx:
-                composed = await compose(tx, asked.area)
+            async with database.transaction(town=who.town) as tx:
+                composed = await compose(tx, asked.area, workshop=workshop)
+                sheets = await atlas.sheets(tx)
         except GeometryRefused as error:
             raise refused(error) from None
-        seen = await preview(view, composed)
-        return Previewed(
-            people=seen.count.people,
-            places=seen.count.places,
-            by_uncertainty=seen.count.by_uncertainty,
-            by_channel=seen.count.by_channel,
-            area_km2=seen.area_km2,
-            digest=composed.area.digest,
-            layer_versions=[
-                LayerUsed(kind=layer.kind, version=layer.version, digest=layer.digest)
-                for layer in composed.layers
-            ],
-            bounds=composed.area.geometry.bounds,
-        )
+        area = composed.area
+        seen = await preview(view, area.geometry, sheets, outline_of=asked.outline)
+        return previewed(seen, composed, exact=sees_exact(who))
 
     @router.post("/internal/v1/areas/resolve", max_body_size=LARGEST_BODY)
     async def post_resolve(asked: Questioned, who: Principal = require("service")) -> ResolvedArea:
         """Resolve an area before approval; the answer is signed."""
         view = _view(roster)
         try:
-            async with database.transaction() as tx:
-                answer = await resolve_area(tx, view, asked.area, nonce=asked.nonce, signer=signer)
+            async with database.transaction(town=asked.town) as tx:
+                answer = await resolve_area(
+                    tx,
+                    view,
+                    asked.area,
+                    nonce=asked.nonce,
+                    signer=signer,
+                    atlas=atlas,
+                    workshop=workshop,
+                )
         except GeometryRefused as error:
             raise refused(error) from None
         return ResolvedArea.model_validate(answer)
 
     return router
-
-
-def refused(error: GeometryRefused) -> Problem:
-    """Make a problem of a refused geometry."""
-    fault = Fault(f"/area{error.pointer}", error.code, error.detail)
-    return Problem(error.status, error.code, error.detail, errors=[fault])
 
 
 def _view(roster: Roster) -> View:

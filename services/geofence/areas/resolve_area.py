@@ -1,13 +1,12 @@
 """Answer the dispatcher before approval: the normalised area, who is concerned, all signed."""
 
 import orjson
-import shapely
 
+from services.geofence.areas.atlas import Atlas
 from services.geofence.areas.compose import compose
-from services.geofence.areas.jurisdictions import touched
 from services.geofence.areas.preview import preview
+from services.geofence.areas.workshop.pool import Workshop
 from services.geofence.index.view import View
-from services.geofence.layers.find_features import find_features
 from shared.db.session import Tx
 from shared.security.signing import Signer
 
@@ -15,7 +14,14 @@ Answer = dict[str, object]
 
 
 async def resolve_area(
-    tx: Tx, view: View, request: object, *, nonce: str, signer: Signer
+    tx: Tx,
+    view: View,
+    request: object,
+    *,
+    nonce: str,
+    signer: Signer,
+    atlas: Atlas,
+    workshop: Workshop | None = None,
 ) -> Answer:
     """Resolve an area and sign the answer: Ed25519 over its JSON with sorted keys, less signature.
 
@@ -24,24 +30,36 @@ async def resolve_area(
     Raises:
         GeometryRefused: the area cannot be used.
     """
-    composed = await compose(tx, request)
-    seen = await preview(view, composed)
+    composed = await compose(tx, request, workshop=workshop)
     area = composed.area
-    towns = await find_features(tx, "town")
+    seen = await preview(view, area.geometry, await atlas.sheets(tx))
     answer: Answer = {
         "wkb": area.packed,
         "digest": area.digest,
         "area_km2": seen.area_km2,
-        "vertices": int(shapely.get_num_coordinates(area.geometry)),
+        "vertices": seen.vertices,
         "layer_versions": [
             {"kind": layer.kind, "version": layer.version, "digest": layer.digest}
             for layer in composed.layers
         ],
         "jurisdictions": [
-            {"kind": "town", "code": town.code, "name": town.name}
-            for town in touched(towns[1] if towns else [], area.geometry)
+            {"kind": one.kind, "code": one.feature.code, "name": one.feature.name}
+            for one in seen.entered
         ],
-        "estimate": {"people": seen.count.people, "by_channel": seen.count.by_channel},
+        "neighbours": [
+            {
+                "kind": one.kind,
+                "code": one.feature.code,
+                "name": one.feature.name,
+                "distance_m": one.distance_m,
+            }
+            for one in seen.neighbours
+        ],
+        "estimate": {
+            "people": seen.count.people,
+            "by_channel": seen.count.by_channel,
+            "residents": None if seen.residents is None else round(seen.residents),
+        },
         "nonce": nonce,
         "key_id": signer.key_id,
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from services.geofence.audience.late_joiners import Areas, late_joiners
+from services.geofence.audience.late_joiners import Areas, Where, late_joiners
 from services.geofence.index.change import Change, change_of
 from services.geofence.index.settle_places import settle_places
 from shared.bus.message import Message
@@ -14,9 +14,18 @@ from shared.watch.failpoints import fp
 
 
 async def keep_places(
-    tx: Tx, messages: Sequence[Message], *, topic_id: str, areas: Areas, outbox: Outbox
+    tx: Tx,
+    messages: Sequence[Message],
+    *,
+    topic_id: str,
+    areas: Areas,
+    outbox: Outbox,
+    certain: bool = True,
 ) -> None:
     """Write what changed, and put whoever comes into a live alert into the outbox.
+
+    Offsets are written only of records that are certain to be of the topic of this identity;
+    without them an index reads more than it must, with wrong ones less.
 
     A change that was appended after an alert was registered sees that alert here: its
     transaction began after the record was read, and so after the registration committed.
@@ -25,12 +34,21 @@ async def keep_places(
         Poison: a null record whose key is no resident.
     """
     changes = [_change(message) for message in messages]
-    offsets = {message.partition: message.offset + 1 for message in messages}
+    offsets = {message.partition: message.offset + 1 for message in messages if certain}
     news = await settle_places(tx, changes, topic_id=topic_id, offsets=offsets)
-    chunks = await late_joiners(tx, news, areas=areas)
-    if chunks:
-        await outbox.put(tx, *chunks)
+    lies = _where(messages, changes) if certain else {}
+    events = await late_joiners(tx, news, lies=lies, topic_id=topic_id, areas=areas)
+    if events:
+        await outbox.put(tx, *events)
     fp("geofence.before_places_commit")
+
+
+def _where(messages: Sequence[Message], changes: Sequence[Change]) -> Where:
+    """Return where each change lies, the same one twice at its first place."""
+    lies: Where = {}
+    for message, change in zip(messages, changes, strict=True):
+        lies.setdefault((change.subscriber_id, change.version), (message.partition, message.offset))
+    return lies
 
 
 def _change(message: Message) -> Change:

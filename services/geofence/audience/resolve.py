@@ -1,14 +1,16 @@
 """Resolve an approved alert to the people in its area, and complete what went early."""
 
 import asyncio
-from dataclasses import dataclass
+from uuid import UUID
 
 from services.geofence.areas.area import Area, AreaBroken, unpack
 from services.geofence.audience import store
+from services.geofence.audience.refuse import refuse
 from services.geofence.audience.run import Publish, Run
+from services.geofence.audience.store import Sight
 from services.geofence.index.tail import Roster
 from services.geofence.index.view import OutsideArea
-from shared.bus.errors import passes
+from shared.bus.errors import BusError, BusUnavailable, passes
 from shared.bus.kafka.bus import Bus
 from shared.db.session import Database
 from shared.db.transient import is_transient
@@ -28,14 +30,6 @@ PATIENCE_S = 1.0
 LOOK_AGAIN_S = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What a run must have seen: the end of the roster after the alert was registered."""
-
-    topic_id: str
-    offsets: dict[int, int]
-
-
 class Resolver:
     """Resolves alerts; as a part of a replica it completes the runs that went early."""
 
@@ -49,13 +43,15 @@ class Resolver:
         roster: Roster,
         publish: Publish,
         patience_s: float = PATIENCE_S,
+        look_again_s: float = LOOK_AGAIN_S,
     ) -> None:
         self._database = database
         self._bus = bus
         self._roster = roster
         self._publish = publish
         self._patience_s = patience_s
-        self._early: set[asyncio.Task[None]] = set()
+        self._look_again_s = look_again_s
+        self._early: dict[tuple[UUID, int], asyncio.Task[None]] = {}
 
     async def resolve(self, alert: AlertApproved) -> None:
         """Publish everybody in the alert's area in chunks, then that the run is complete.
@@ -72,66 +68,97 @@ class Resolver:
             Poison: the area is missing, altered or no area, or the index contradicts it; nobody
                 is warned by guesswork.
         """
-        area = _area(alert)
-        run = Run(new_id(), alert, area, self._publish)
-        if not await self._register(run):
+        run = await self._begin(alert, await self._area(alert))
+        if run is None:
             return
         fp("geofence.after_registration")
         with _seconds.time():
-            sight = await self._end_of_roster()
-            run.went_early = not await self._roster.reached(
-                sight.offsets, topic_id=sight.topic_id, within_s=self._patience_s
-            )
-            await _guarded(run, self._roster)
-        if run.went_early:
+            sight = await self._sight()
+            fp("geofence.after_sight")
+            run.went_early = not await self._reached(sight, within_s=self._patience_s)
+            await self._publish_new(run)
+        if sight is None or run.went_early:
             log.warning("audience.went_early", alert_id=str(alert.alert_id))
-            task = asyncio.create_task(self._complete_later(run, sight))
-            self._early.add(task)
-            task.add_done_callback(self._early.discard)
+            self._complete_later(run, sight)
         else:
             await self._complete(run, sight)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Let early runs go on until told to stop; those left are announced again by others."""
+        await self._warm_up()
         await stop.wait()
-        for task in list(self._early):
+        left = list(self._early.values())
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self._early, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
 
-    async def _register(self, run: Run) -> bool:
-        alert = run.alert
+    async def _area(self, alert: AlertApproved) -> Area:
+        try:
+            return unpack(alert.area_wkb, digest=alert.area_digest)
+        except AreaBroken as error:
+            raise await self._refuse(alert, "area-broken", str(error)) from error
+
+    async def _begin(self, alert: AlertApproved, area: Area) -> Run | None:
+        """Register an alert version, and with it a new run; None where it is not live."""
+        run = Run(new_id(), alert, area, self._publish)
+        since = await self._sight()
+        alert_id, version = alert.alert_id, alert.version
         async with self._database.transaction() as tx:
             registered = await store.register(
                 tx,
-                alert_id=alert.alert_id,
-                version=alert.version,
-                wkb=run.area.wkb,
-                digest=run.area.digest,
+                alert_id=alert_id,
+                version=version,
+                wkb=area.wkb,
+                digest=area.digest,
                 expires_at=alert.expires_at,
+                since=since,
             )
             if registered.live and registered.same_area:
-                await store.begin_run(
-                    tx, run_id=run.run_id, alert_id=alert.alert_id, version=alert.version
-                )
+                await store.begin_run(tx, run_id=run.run_id, alert_id=alert_id, version=version)
         if not registered.same_area:
-            raise _refusal(alert, "area-of-another-digest")
-        if not registered.live:
-            log.info(
-                "audience.not_live",
-                alert_id=str(alert.alert_id),
-                version=alert.version,
-                why=registered.why_not,
-            )
-        return registered.live
+            raise await self._refuse(alert, "area-of-another-digest")
+        if registered.live:
+            return run
+        why = registered.why_not
+        log.info("audience.not_live", alert_id=str(alert_id), version=version, why=why)
+        return None
 
-    async def _end_of_roster(self) -> Sight:
-        topic_id, offsets = await asyncio.gather(
-            self._bus.topic_id(PLACE_CHANGED), self._bus.end_offsets(PLACE_CHANGED)
+    async def _sight(self) -> Sight | None:
+        """Read V; None where there is no roster topic to be seen, for which no warning waits.
+
+        Identity and offsets come in two answers. An identity never comes back, so where it is
+        the same before and after, the offsets are of that very topic: those of a topic made
+        again in between would let an index of the lost one pass for complete.
+        """
+        try:
+            topic_id = await self._bus.topic_id(PLACE_CHANGED)
+            while True:
+                before = topic_id
+                offsets = await self._bus.end_offsets(PLACE_CHANGED)
+                topic_id = await self._bus.topic_id(PLACE_CHANGED)
+                if topic_id == before:
+                    return Sight(topic_id, offsets)
+        except BusUnavailable:
+            raise
+        except BusError as error:
+            log.error("audience.no_roster", error=str(error))
+            return None
+
+    async def _reached(self, sight: Sight | None, *, within_s: float) -> bool:
+        return sight is not None and await self._roster.reached(
+            sight.offsets, topic_id=sight.topic_id, within_s=within_s
         )
-        return Sight(topic_id, offsets)
+
+    async def _publish_new(self, run: Run) -> None:
+        try:
+            await run.publish_new(self._roster.view())
+        except OutsideArea as error:
+            raise await self._refuse(run.alert, "audience-outside-area", str(error)) from error
 
     async def _complete(self, run: Run, sight: Sight) -> None:
+        alert_id, version = str(run.alert.alert_id), run.alert.version
         await run.publish_completed(offsets=sight.offsets, topic_id=sight.topic_id)
+        fp("geofence.after_completed")
         async with self._database.transaction() as tx:
             await store.complete_run(
                 tx,
@@ -139,72 +166,81 @@ class Resolver:
                 went_early=run.went_early,
                 chunks=run.chunks,
                 members=run.members,
-                topic_id=sight.topic_id,
-                offsets=sight.offsets,
+                sight=sight,
             )
         log.info(
             "audience.resolved",
-            alert_id=str(run.alert.alert_id),
-            version=run.alert.version,
+            alert_id=alert_id,
+            version=version,
             run_id=str(run.run_id),
             members=run.members,
             chunks=run.chunks,
         )
 
-    async def _complete_later(self, run: Run, sight: Sight) -> None:
-        """Look again when the index has reached V, unless the alert ends first."""
-        while not await self._roster.reached(
-            sight.offsets, topic_id=sight.topic_id, within_s=LOOK_AGAIN_S
-        ):
-            if not await self._still_live(run):
-                return
-        while await self._still_live(run):
+    def _complete_later(self, run: Run, sight: Sight | None) -> None:
+        """Go on with an early run beside later alerts, in the place of an older one of its kind."""
+        key = (run.alert.alert_id, run.alert.version)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if self._early.get(key) is task:
+                del self._early[key]
+            if not task.cancelled() and task.exception() is not None:
+                log.critical("audience.early_run_failed", exc_info=task.exception())
+                pages.labels("geofence", "early-run-failed").inc()
+
+        older = self._early.pop(key, None)
+        if older is not None:
+            older.cancel()
+        self._early[key] = asyncio.create_task(self._look_again(run, sight))
+        self._early[key].add_done_callback(ended)
+
+    async def _look_again(self, early: Run, sight: Sight | None) -> None:
+        """Look again when the index has reached V, unless the alert ends first.
+
+        What failed in the middle of that is made again as another run, from its beginning: nobody
+        knows which of its chunks the bus has taken, nor who was in the one that was being cut.
+        """
+        run: Run | None = early
+        while await self._still_live(early.alert):
             try:
-                await _guarded(run, self._roster)
-                await self._complete(run, sight)
+                if sight is None:
+                    sight = await self._sight()
+                elif await self._reached(sight, within_s=self._look_again_s):
+                    run = run or await self._begin(early.alert, early.area)
+                    if run is not None:
+                        await self._publish_new(run)
+                        await self._complete(run, sight)
+                    return
             except Poison:
                 return
             except Exception as error:
                 if not passes(error):
                     raise
-                await asyncio.sleep(LOOK_AGAIN_S)
-            else:
-                return
+                log.warning("audience.made_again", error=type(error).__name__)
+                run = None
+            if sight is None or run is None:
+                await asyncio.sleep(self._look_again_s)
 
-    async def _still_live(self, run: Run) -> bool:
+    async def _still_live(self, alert: AlertApproved) -> bool:
         try:
             async with self._database.transaction() as tx:
-                return await store.is_live(
-                    tx, alert_id=run.alert.alert_id, version=run.alert.version
-                )
+                return await store.is_live(tx, alert_id=alert.alert_id, version=alert.version)
         except Exception as error:
             if is_transient(error):
                 return True
             raise
 
+    async def _warm_up(self) -> None:
+        """Open the connections that the first alert would otherwise wait for, where they can be."""
+        try:
+            await self._publish(())
+            await self._bus.topic_id(PLACE_CHANGED)
+            await self._bus.end_offsets(PLACE_CHANGED)
+            await self._database.answer()
+        except Exception as error:
+            if not isinstance(error, BusError) and not passes(error):
+                raise
+            log.info("audience.not_warm", error=type(error).__name__)
 
-def _area(alert: AlertApproved) -> Area:
-    try:
-        return unpack(alert.area_wkb, digest=alert.area_digest)
-    except AreaBroken as error:
-        raise _refusal(alert, "area-broken", str(error)) from error
-
-
-async def _guarded(run: Run, roster: Roster) -> None:
-    try:
-        await run.publish_new(roster.view())
-    except OutsideArea as error:
-        raise _refusal(run.alert, "audience-outside-area", str(error)) from error
-
-
-def _refusal(alert: AlertApproved, reason: str, detail: str = "") -> Poison:
-    """Say loudly that an alert is not resolved: a log, a count, and a dead letter that pages."""
-    log.critical(
-        "audience.refused",
-        alert_id=str(alert.alert_id),
-        version=alert.version,
-        reason=reason,
-        detail=detail,
-    )
-    pages.labels("geofence", reason).inc()
-    return Poison(reason, detail)
+    async def _refuse(self, alert: AlertApproved, reason: str, detail: str = "") -> Poison:
+        return await refuse(alert, reason, detail=detail, publish=self._publish)

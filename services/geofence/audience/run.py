@@ -1,7 +1,7 @@
 """One run of resolving an alert version: whom it has published, in how many chunks."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -43,18 +43,17 @@ class Run:
         Raises:
             OutsideArea: the index answered with a place outside the area; nothing more is sent.
         """
-        before: set[bytes] | None = None
-        if view.lineage is not self._lineage:
-            # A rebuilt index numbers people anew: all are looked at again, by id.
-            before = _ids(self._packed) if self._packed else None
-            self._seen = np.zeros(0, np.bool_)
-            self._lineage = view.lineage
-        grown = np.zeros(len(view.stale), np.bool_)
-        grown[: len(self._seen)] = self._seen
-        self._seen = grown
+        seen = np.zeros(len(view.stale), np.bool_)
+        if view.lineage is self._lineage:
+            seen[: len(self._seen)] = self._seen
+        elif self._packed:
+            # A rebuilt index numbers people anew: those already published are known by id.
+            told = np.frombuffer(b"".join(self._packed), view.ids.dtype)
+            seen = await asyncio.to_thread(np.isin, view.ids[: len(seen)], told)
+        self._seen, self._lineage = seen, view.lineage
         waiting: list[AudienceResolved] = []
         async for chunk in self._chunks_of(view):
-            self.members += chunk.members if before is None else _count_new(chunk, before)
+            self.members += chunk.members
             waiting.append(self._event(chunk))
             # The first leaves alone, so that it leaves at once.
             if self.chunks == 1 or len(waiting) >= TOGETHER:
@@ -64,7 +63,7 @@ class Run:
         if waiting:
             await self.publish(waiting)
 
-    async def publish_completed(self, *, offsets: dict[int, int], topic_id: str) -> None:
+    async def publish_completed(self, *, offsets: Mapping[int, int], topic_id: str) -> None:
         """Publish how much this run was and which roster it saw."""
         fp("geofence.before_completed")
         await self.publish(
@@ -104,11 +103,3 @@ class Run:
         self.chunks += 1
         self._packed += [chunk.inside, chunk.by_uncertainty]
         return event
-
-
-def _ids(packed: Sequence[bytes]) -> set[bytes]:
-    return {part[at : at + 16] for part in packed for at in range(0, len(part), 16)}
-
-
-def _count_new(chunk: Chunk, before: set[bytes]) -> int:
-    return len(_ids([chunk.inside, chunk.by_uncertainty]) - before)

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 import orjson
+from sqlalchemy import RowMapping
 
 from shared.db.session import Tx, execute, fetch, fetch_one, fetch_value
 
@@ -20,27 +21,56 @@ class Registered:
 
 
 @dataclass(frozen=True, slots=True)
+class Sight:
+    """How far the roster was seen: the identity of its topic, and an offset per partition."""
+
+    topic_id: str
+    offsets: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class LiveAlert:
-    """An alert version that late joiners are still to be warned by; digest in hex."""
+    """An alert version that late joiners are still to be warned by; digest in hex.
+
+    Changes before `since` are seen by every run of it.
+    """
 
     alert_id: UUID
     version: int
     digest: str
+    since: Sight | None = None
 
 
 async def register(
-    tx: Tx, *, alert_id: UUID, version: int, wkb: bytes, digest: str, expires_at: datetime
+    tx: Tx,
+    *,
+    alert_id: UUID,
+    version: int,
+    wkb: bytes,
+    digest: str,
+    expires_at: datetime,
+    since: Sight | None,
 ) -> Registered:
     """Register an alert version as live unless it has ended, expired or has a newer version.
 
-    Older versions of it end with that.
+    `since` is how far the roster was before this; that of the first registration stays.
+
+    Older versions of it end with that. Versions of one alert are registered one after the other:
+    beside each other neither would see that it is, or has, a newer one.
     """
+    await execute(
+        tx,
+        "SELECT pg_advisory_xact_lock(hashtextextended(CAST(CAST(:id AS uuid) AS text), 0))",
+        id=alert_id,
+    )
     await execute(
         tx,
         """
         INSERT INTO geofence_live_alert
-               (alert_id, version, area_wkb, area_digest, expires_at, registered_at)
-        VALUES (:alert_id, :version, :wkb, decode(:digest, 'hex'), :expires_at, now())
+               (alert_id, version, area_wkb, area_digest, expires_at, registered_at,
+                roster_topic_id, roster_offsets)
+        VALUES (:alert_id, :version, :wkb, decode(:digest, 'hex'), :expires_at, now(),
+                :topic_id, CAST(:offsets AS jsonb))
             ON CONFLICT (alert_id, version) DO NOTHING
         """,
         alert_id=alert_id,
@@ -48,6 +78,17 @@ async def register(
         wkb=wkb,
         digest=digest,
         expires_at=expires_at,
+        topic_id=since and since.topic_id,
+        offsets=since and _json(since.offsets),
+    )
+    await execute(
+        tx,
+        """
+        UPDATE geofence_live_alert SET ended_at = now(), end_reason = 'superseded'
+         WHERE alert_id = :alert_id AND version < :version AND ended_at IS NULL
+        """,
+        alert_id=alert_id,
+        version=version,
     )
     row = await fetch_one(
         tx,
@@ -69,15 +110,6 @@ async def register(
         if row[why]:
             await end(tx, alert_id=alert_id, version=version, reason=why)
             return Registered(live=False, same_area=row["same_area"], why_not=why)
-    await execute(
-        tx,
-        """
-        UPDATE geofence_live_alert SET ended_at = now(), end_reason = 'superseded'
-         WHERE alert_id = :alert_id AND version < :version AND ended_at IS NULL
-        """,
-        alert_id=alert_id,
-        version=version,
-    )
     return Registered(live=True, same_area=row["same_area"])
 
 
@@ -119,18 +151,19 @@ async def live_alerts(tx: Tx) -> list[LiveAlert]:
     rows = await fetch(
         tx,
         """
-        SELECT alert_id, version, encode(area_digest, 'hex') AS digest
+        SELECT alert_id, version, encode(area_digest, 'hex') AS digest,
+               roster_topic_id, CAST(roster_offsets AS text) AS roster_offsets
           FROM geofence_live_alert
          WHERE ended_at IS NULL AND expires_at > now()
          ORDER BY registered_at, alert_id
         """,
     )
-    return [LiveAlert(**row) for row in rows]
+    return [LiveAlert(row["alert_id"], row["version"], row["digest"], _sight(row)) for row in rows]
 
 
 async def area_wkb(tx: Tx, alert: LiveAlert) -> bytes:
-    """Return the area of a live alert."""
-    wkb: bytes = await fetch_value(
+    """Return the area of a live alert; nothing where there is none."""
+    wkb: bytes | None = await fetch_value(
         tx,
         """
         SELECT area_wkb FROM geofence_live_alert
@@ -139,7 +172,7 @@ async def area_wkb(tx: Tx, alert: LiveAlert) -> bytes:
         alert_id=alert.alert_id,
         version=alert.version,
     )
-    return wkb
+    return wkb or b""
 
 
 async def add_late_joiners(tx: Tx, alert: LiveAlert, subscriber_ids: Collection[UUID]) -> set[UUID]:
@@ -181,8 +214,7 @@ async def complete_run(
     went_early: bool,
     chunks: int,
     members: int,
-    topic_id: str,
-    offsets: Mapping[int, int],
+    sight: Sight,
 ) -> None:
     """Note what a run published and which roster it saw."""
     await execute(
@@ -198,6 +230,27 @@ async def complete_run(
         went_early=went_early,
         chunks=chunks,
         members=members,
-        topic_id=topic_id,
-        offsets=orjson.dumps({str(one): offset for one, offset in offsets.items()}).decode(),
+        topic_id=sight.topic_id,
+        offsets=_json(sight.offsets),
     )
+
+
+async def kept_offsets(tx: Tx, *, topic_id: str) -> dict[int, int]:
+    """Return the offsets up to which the partitions of this very topic have been kept."""
+    rows = await fetch(
+        tx,
+        "SELECT partition, next_offset FROM geofence_roster_offset WHERE topic_id = :topic_id",
+        topic_id=topic_id,
+    )
+    return {row["partition"]: row["next_offset"] for row in rows}
+
+
+def _json(offsets: Mapping[int, int]) -> str:
+    return orjson.dumps({str(one): offset for one, offset in offsets.items()}).decode()
+
+
+def _sight(row: RowMapping) -> Sight | None:
+    if row["roster_topic_id"] is None:
+        return None
+    offsets = orjson.loads(row["roster_offsets"])
+    return Sight(row["roster_topic_id"], {int(one): at for one, at in offsets.items()})

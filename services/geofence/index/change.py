@@ -5,6 +5,9 @@ from uuid import UUID
 
 from shared.events.subscriber import PlaceChanged
 
+# The version of somebody erased: no later event is newer, so nothing brings them back.
+FORGOTTEN = 2**63 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Spot:

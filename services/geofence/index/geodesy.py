@@ -36,7 +36,9 @@ def _drift(cos_sq_alpha: Floats, sin_a: Floats, sigma: Floats, middle: Floats) -
     return np.asarray((1 - c) * FLATTENING * sin_a * arc)
 
 
-def travel(lon: float, lat: float, bearing: Floats, metres: float) -> tuple[Floats, Floats]:
+def travel(
+    lon: float | Floats, lat: float | Floats, bearing: Floats, metres: float
+) -> tuple[Floats, Floats]:
     """Return where one arrives from a point in degrees, by bearings in radians from north."""
     reduced = np.arctan((1 - FLATTENING) * np.tan(np.radians(lat)))
     sin_u, cos_u = np.sin(reduced), np.cos(reduced)

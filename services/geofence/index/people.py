@@ -1,4 +1,4 @@
-"""Everybody the index knows: id, version and reach by ordinal, and the ordinal of an id."""
+"""Everybody the index knows: id, version and traits by ordinal, and the ordinal of an id."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,80 +7,113 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from services.geofence.index.columns import Ordinals
+from services.geofence.index.columns import Ordinals, longer
+from services.geofence.index.intake.id_table import IdTable, Slots, Words, make_id_table
+from services.geofence.index.intake.languages import Languages
 
 Ids: TypeAlias = NDArray[np.bytes_]
+Versions: TypeAlias = NDArray[np.int64]
+Traits: TypeAlias = NDArray[np.uint16]
 
 ID = np.dtype("S16")
-# The version of somebody erased: no later event is newer, so nothing brings them back.
-FORGOTTEN = 2**63 - 1
+# Growing copies all columns: rare enough at a sixteenth, and no more than that is ever unused.
+GROWTH = 16
+CHANNEL_BITS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Roll:
-    """People loaded at once, in the order of their ordinals."""
+    """People loaded at once, in the order of their ordinals.
+
+    `reach` holds channel bits, `language` numbers of `tags` counted from 1, 0 for none.
+    """
 
     ids: Ids
-    versions: NDArray[np.int64]
+    versions: Versions
     reach: NDArray[np.uint8]
+    language: NDArray[np.uint16] | None = None
+    tags: Sequence[str] = ()
+
+    def traits(self) -> Traits:
+        """Return language and channels of each in one number."""
+        traits = self.reach.astype(np.uint16)
+        if self.language is not None:
+            traits |= self.language << np.uint16(CHANNEL_BITS)
+        return traits
+
+
+@dataclass(frozen=True, slots=True)
+class Everybody:
+    """All people as of a moment; `slots` are those of the table that finds them by id."""
+
+    ids: Words
+    versions: Versions
+    traits: Traits
+    tags: Sequence[str]
+    slots: Slots
+
+
+def enrol(roll: Roll) -> Everybody:
+    """Make everybody of a roll."""
+    ids = np.array(roll.ids, ID).view(np.uint64).reshape(-1, 2)
+    return Everybody(
+        ids=ids,
+        versions=roll.versions.copy(),
+        traits=roll.traits(),
+        tags=["", *roll.tags],
+        slots=make_id_table(ids).slots,
+    )
 
 
 class People:
     """Grows, never shrinks; an ordinal stays the same for the life of the index."""
 
-    def __init__(self, roll: Roll) -> None:
-        self.count = len(roll.ids)
-        self.ids = roll.ids.astype(ID)
-        self.versions = roll.versions.copy()
-        self.reach = roll.reach.copy()
-        self.stale = np.zeros(self.count, np.bool_)
-        self._by_id: Ordinals = np.argsort(self.ids).astype(np.int32)
-        self._recent: dict[bytes, int] = {}
+    def __init__(self, everybody: Everybody) -> None:
+        self.count = len(everybody.ids)
+        self.ids = everybody.ids
+        self.versions = everybody.versions
+        self.traits = everybody.traits
+        self.languages = Languages(everybody.tags)
+        self.marks: NDArray[np.bool_] = np.zeros(self.count, np.bool_)
+        self._table = IdTable(everybody.slots)
 
-    def ordinals(self, ids: Sequence[bytes]) -> list[int]:
-        """Return the ordinal of each 16-byte id, giving new ones to people not met before."""
-        found = self._find(ids)
-        for at, one in enumerate(ids):
-            if found[at] < 0:
-                found[at] = self._recent.setdefault(one, self.count)
-                if found[at] == self.count:
-                    self._add(one)
+    def as_they_are(self) -> Everybody:
+        """Return everybody as of now; what is changed in place is copied, some ms a million."""
+        return Everybody(
+            ids=self.ids[: self.count],
+            versions=self.versions[: self.count].copy(),
+            traits=self.traits[: self.count].copy(),
+            tags=tuple(self.languages.tags),
+            slots=self._table.slots.copy(),
+        )
+
+    def ordinals(self, ids: Words) -> Ordinals:
+        """Return the ordinal of each id, giving new ones to people not met before."""
+        found = self._table.find(self.ids, ids)
+        unknown = np.flatnonzero(found < 0)
+        if unknown.size:
+            met: dict[bytes, int] = {}
+            for at in unknown.tolist():
+                found[at] = met.setdefault(ids[at].tobytes(), self.count + len(met))
+            self._add(np.frombuffer(b"".join(met), np.uint64).reshape(-1, 2))
         return found
 
-    def sort_in(self) -> None:
-        """Sort the people met since the last time in among the others."""
-        if not self._recent:
-            return
-        added = np.fromiter(self._recent.values(), np.int32, len(self._recent))
-        added = added[np.argsort(self.ids[added])]
-        at = np.searchsorted(self._sorted_ids, self.ids[added], sorter=self._by_id)
-        self._by_id = np.insert(self._by_id, at, added)
-        self._recent.clear()
+    def write(self, person: Ordinals, versions: Versions, traits: Traits) -> None:
+        """Note the versions and traits of people."""
+        self.versions[person] = versions
+        self.traits[person] = traits
 
-    @property
-    def _sorted_ids(self) -> Ids:
-        # People met since the last sort have the highest ordinals.
-        return self.ids[: len(self._by_id)]
-
-    def _find(self, ids: Sequence[bytes]) -> list[int]:
-        wanted = np.array(ids, ID)
-        if not len(self._by_id):
-            return [-1] * len(ids)
-        at = np.searchsorted(self._sorted_ids, wanted, sorter=self._by_id)
-        hit = self._by_id[np.minimum(at, len(self._by_id) - 1)]
-        found: list[int] = np.where(self.ids[hit] == wanted, hit, -1).tolist()
-        return found
-
-    def _add(self, one: bytes) -> None:
-        if self.count == len(self.ids):
-            self._grow(max(1024, self.count + self.count // 4))
-        self.ids[self.count] = one
-        self.count += 1
+    def _add(self, ids: Words) -> None:
+        begin, self.count = self.count, self.count + len(ids)
+        if self.count > len(self.ids):
+            self._grow(max(1024, self.count + self.count // GROWTH))
+        self.ids[begin : self.count] = ids
+        if self._table.has_room(self.count):
+            self._table.add(self.ids, np.arange(begin, self.count, dtype=np.int32))
+        else:
+            self._table = make_id_table(self.ids[: self.count])
 
     def _grow(self, size: int) -> None:
-        # A copy, so that views taken before keep the columns they were given.
-        more = size - len(self.ids)
-        self.ids = np.concatenate([self.ids, np.zeros(more, ID)])
-        self.versions = np.concatenate([self.versions, np.zeros(more, np.int64)])
-        self.reach = np.concatenate([self.reach, np.zeros(more, np.uint8)])
-        self.stale = np.concatenate([self.stale, np.zeros(more, np.bool_)])
+        # Copies: views taken before keep the columns they were given.
+        self.ids, self.versions = longer(self.ids, size), longer(self.versions, size)
+        self.traits, self.marks = longer(self.traits, size), longer(self.marks, size)

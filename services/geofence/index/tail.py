@@ -1,21 +1,21 @@
 """Keeps the index as fresh as the roster topic: starts from the tables, then follows the topic."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 
-from services.geofence.index.change import Change, change_of
 from services.geofence.index.columns import Sorted
+from services.geofence.index.intake.entries import Entry
+from services.geofence.index.intake.read_entry import read_entry
 from services.geofence.index.live_index import LiveIndex
-from services.geofence.index.load_index import load_index
+from services.geofence.index.load_index import Loaded, load_index
+from services.geofence.index.snapshots.keeper import SnapshotKeeper
 from services.geofence.index.view import View
 from shared.bus.errors import BusError, OffsetsLost
 from shared.bus.kafka.bus import Bus
 from shared.bus.kafka.tail import Tail
-from shared.bus.message import Message
 from shared.db.session import Database
 from shared.db.transient import is_transient
-from shared.events.subscriber import PlaceChanged
 from shared.events.topics import PLACE_CHANGED
 from shared.security.signing import Verifier
 from shared.watch.logs import get_logger
@@ -30,6 +30,8 @@ _rebuilds = Counter("ctalert_index_builds_total", "Times the index was built fro
 WAIT_MS = 50
 CHECK_IDENTITY_S = 5.0
 RETRY_S = 0.5
+# A few changes are sorted in too: as long as any wait, a count looks at whose places it counts.
+SORT_IN_S = 30.0
 
 
 class NotLoaded(Exception):
@@ -96,7 +98,16 @@ class RosterTail:
 
     name = "roster-tail"
 
-    def __init__(self, *, bus: Bus, database: Database, verifier: Verifier, roster: Roster) -> None:
+    def __init__(
+        self,
+        *,
+        bus: Bus,
+        database: Database,
+        verifier: Verifier,
+        roster: Roster,
+        snapshots: SnapshotKeeper | None = None,
+    ) -> None:
+        self._snapshots = snapshots
         self._bus = bus
         self._database = database
         self._verifier = verifier
@@ -105,6 +116,7 @@ class RosterTail:
         self._topic_id = ""
         self._positions: dict[int, int] = {}
         self._merging: asyncio.Task[Sorted] | None = None
+        self._sorted_at = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow the roster until told to stop; what is lost is rebuilt, what is away awaited."""
@@ -121,13 +133,15 @@ class RosterTail:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), RETRY_S)
         await self._finish_merge(wait=True)
+        await self._write_last_snapshot()
 
     async def _follow(self, stop: asyncio.Event) -> None:
         """Live through one connection; return when stopped or when the topic is another."""
         topic_id = await self._bus.topic_id(PLACE_CHANGED)
         if self._index is None or topic_id != self._topic_id:
             await self._rebuild(topic_id)
-        tail = await self._bus.tail(
+        tail = await self._bus.tail_through(
+            read_entry,
             PLACE_CHANGED,
             from_offsets=self._positions,
             verifier=self._verifier,
@@ -145,8 +159,10 @@ class RosterTail:
 
     async def _rebuild(self, topic_id: str) -> None:
         await self._finish_merge(wait=True)
-        async with self._database.transaction() as tx:
-            loaded = await load_index(tx, topic_id=topic_id)
+        loaded = await self._open_snapshot(topic_id)
+        if loaded is None:
+            async with self._database.transaction() as tx:
+                loaded = await load_index(tx, topic_id=topic_id)
         first = await self._bus.beginning_offsets(PLACE_CHANGED)
         end = await self._bus.end_offsets(PLACE_CHANGED)
         # An offset that does not exist is no offset of this topic: then all of it is read.
@@ -161,18 +177,43 @@ class RosterTail:
         await self._roster.move(self._index, self._topic_id, self._positions)
         log.info("index.built", residents=len(self._index))
 
-    async def _take(self, tail: Tail) -> None:
+    async def _open_snapshot(self, topic_id: str) -> Loaded | None:
+        if self._snapshots is None:
+            return None
+        return await asyncio.to_thread(
+            self._snapshots.open,
+            topic_id=topic_id,
+            first=await self._bus.beginning_offsets(PLACE_CHANGED),
+            end=await self._bus.end_offsets(PLACE_CHANGED),
+        )
+
+    async def _take(self, tail: Tail[Entry]) -> None:
         index = self._index
         if index is None:
             raise NotLoaded
         async for batch in tail.poll(wait_ms=WAIT_MS):
-            index.apply(_changes(batch.messages))
-        if tail.positions() != self._positions:
-            self._positions = tail.positions()
+            index.take(batch.messages)
+        # Nothing may be awaited between here and the beginning of a snapshot.
+        moved = tail.positions() != self._positions
+        self._positions = tail.positions()
+        self._begin_merge(index)
+        if moved:
             await self._roster.move(index, self._topic_id, self._positions)
         await self._finish_merge(wait=False)
-        if index.wants_merge:
-            self._merging = asyncio.create_task(asyncio.to_thread(index.begin_merge()))
+
+    def _begin_merge(self, index: LiveIndex) -> None:
+        """Sort in what has come or write all that there is, if it is time and nothing is done."""
+        if self._merging is not None:
+            return
+        now = asyncio.get_running_loop().time()
+        if self._snapshots is not None and self._snapshots.is_due(self._positions):
+            work = self._snapshots.begin(index, topic_id=self._topic_id, offsets=self._positions)
+        elif index.wants_merge or (index.has_changes and now >= self._sorted_at + SORT_IN_S):
+            work = index.begin_merge()
+        else:
+            return
+        self._sorted_at = now
+        self._merging = asyncio.create_task(asyncio.to_thread(work))
 
     async def _finish_merge(self, *, wait: bool) -> None:
         if self._merging is None or not (wait or self._merging.done()):
@@ -182,16 +223,11 @@ class RosterTail:
         if self._index is not None:
             self._index.end_merge(merged)
 
-
-def _changes(messages: Sequence[Message]) -> list[Change]:
-    changes = []
-    for message in messages:
-        event = message.event
-        if event is not None and not isinstance(event, PlaceChanged):
-            continue
-        try:
-            changes.append(change_of(message.key, event))
-        except ValueError:
-            # keep_places makes a dead letter of it.
-            log.warning("index.null_without_resident", offset=message.offset)
-    return changes
+    async def _write_last_snapshot(self) -> None:
+        if self._snapshots is None or self._index is None:
+            return
+        if self._snapshots.is_behind(self._positions):
+            work = self._snapshots.begin(
+                self._index, topic_id=self._topic_id, offsets=self._positions
+            )
+            self._index.end_merge(await asyncio.to_thread(work))

@@ -1,24 +1,31 @@
 """A fixed state of the index that queries read in a thread while changes come in."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from services.geofence.index.columns import Ordinals, Places, Sorted
-from services.geofence.index.grid import Ints, exact
+from services.geofence.index.cells.cover import Cover, cover_area
+from services.geofence.index.cells.runs import blocks_of, sample, take_runs
+from services.geofence.index.cells.second_look import OutsideArea, second_look
+from services.geofence.index.columns import Ordinals, Sorted
+from services.geofence.index.counting.tally import (
+    by_channel_and_language,
+    by_town,
+    distinct,
+    without,
+)
+from services.geofence.index.counting.town_grid import TownGrid, TownNumbers
+from services.geofence.index.grid import Ints
+from services.geofence.index.intake.fresh import Pending
 from services.geofence.index.near import within
-from services.geofence.index.people import Ids
 
-# A box of rounding around an area's bounds, in degrees: 0.1 mm.
-ROUNDING = 1e-9
-CHANNELS = {"sms": 1, "voice": 2, "email": 4}
+__all__ = ["Block", "Count", "OutsideArea", "Spans", "View"]
 
-
-class OutsideArea(Exception):
-    """The index answered with a place that is not in the area: nothing it says may be used."""
+# Rows looked at once more where nobody is going to be warned by the answer.
+SAMPLE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +37,34 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Spans:
+    """The places in an area as rows: runs [first, last) taken whole, and rows tested one by one.
+
+    `fresh` are rows of the places not yet sorted in; `places` says how many places all are,
+    less those of people who have moved since they were sorted in.
+    """
+
+    first: Ints
+    last: Ints
+    rows: Ints
+    fresh: Ints
+    places: int
+
+
+@dataclass(frozen=True, slots=True)
 class Count:
-    """How many people and places an area holds, and how many people a channel reaches."""
+    """How many people and places an area holds, and how many people by channel and language.
+
+    `by_uncertainty` are those of the people who have no place inside, but one whose uncertainty
+    reaches it. `by_town` counts people once in each town where they have a place inside.
+    """
 
     people: int
     places: int
     by_uncertainty: int
     by_channel: dict[str, int]
+    by_language: dict[str, int] = field(default_factory=dict)
+    by_town: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +77,23 @@ class View:
     lineage: object
     places: Sorted
     stale: NDArray[np.bool_]
-    fresh: Places
-    ids: Ids
-    reach: NDArray[np.uint8]
+    changed: bool
+    pending: Pending
+    ids: NDArray[np.bytes_]
+    traits: NDArray[np.uint16]
+    languages: Sequence[str]
 
     def packed_ids(self, people: Ordinals) -> bytes:
         """Return the ids of people, 16 bytes each."""
         return self.ids[people].tobytes()
+
+    def spans(self, area: BaseGeometry) -> Spans:
+        """Return the places in an area or on its edge as rows, without looking at whose they are.
+
+        Raises:
+            OutsideArea: a place taken without an exact test does not lie in the area.
+        """
+        return self._spans(area, cover_area(self.places.grid, area))
 
     def blocks(
         self, area: BaseGeometry, *, seen: NDArray[np.bool_] | None = None
@@ -65,11 +103,11 @@ class View:
         `seen` marks people by ordinal: those marked are left out, those yielded are marked.
 
         Raises:
-            OutsideArea: a place taken without an exact test does not lie in the area.
+            OutsideArea: as for spans.
         """
         seen = np.zeros(len(self.stale), np.bool_) if seen is None else seen
         order = np.empty(len(self.stale), np.int32)
-        for people, uncertain in self._rows(area):
+        for people, uncertain in self._matches(area):
             new = people[~seen[people]]
             order[new] = np.arange(new.size, dtype=np.int32)
             once = new[order[new] == np.arange(new.size, dtype=np.int32)]
@@ -77,56 +115,91 @@ class View:
             if once.size:
                 yield Block(once, uncertain)
 
-    def count(self, area: BaseGeometry) -> Count:
-        """Count people and places in an area.
+    def count(self, area: BaseGeometry, *, towns: TownGrid | None = None) -> Count:
+        """Count people and places in an area; with `towns` also the people in each of them.
 
         Raises:
-            OutsideArea: as for blocks.
+            OutsideArea: as for spans.
         """
-        inside = np.zeros(len(self.stale), np.bool_)
-        around = np.zeros(len(self.stale), np.bool_)
-        places = 0
-        for people, uncertain in self._rows(area):
-            (around if uncertain else inside)[people] = True
-            places += 0 if uncertain else people.size
-        around &= ~inside
-        reach = self.reach[: len(inside)][inside | around]
-        bits = np.bincount(reach, minlength=8)
-        ways = np.arange(bits.size)
+        spans = self._spans(area, cover_area(self.places.grid, area))
+        person, kept = self._whose(spans)
+        inside = distinct(person)
+        around = without(distinct(np.concatenate(list(self._near(area)))), inside)
+        traits = self.traits[np.concatenate([inside, around])]
+        channels, languages = by_channel_and_language(traits, self.languages)
         return Count(
-            people=int(reach.size),
-            places=places,
-            by_uncertainty=int(np.count_nonzero(around)),
-            by_channel={name: int(bits[(ways & bit) != 0].sum()) for name, bit in CHANNELS.items()},
+            people=inside.size + around.size,
+            places=spans.places,
+            by_uncertainty=around.size,
+            by_channel=channels,
+            by_language=languages,
+            by_town={}
+            if towns is None
+            else by_town(person, self._towns(spans, towns)[kept], towns.codes),
         )
 
-    def _rows(self, area: BaseGeometry) -> Iterator[tuple[Ordinals, bool]]:
+    def _towns(self, spans: Spans, grid: TownGrid) -> TownNumbers:
+        """Return the town of each row, runs first."""
+        column, fresh = self.places.towns(grid), self.pending.sort().towns(grid)
+        runs = take_runs(column, spans.first, spans.last)
+        return np.concatenate([runs, column[spans.rows], fresh[spans.fresh]])
+
+    def _spans(self, area: BaseGeometry, cover: Cover) -> Spans:
+        places = self.places
+        first, last = places.whole(cover)
+        rows = places.partly(area, cover)
+        some = np.concatenate(
+            [sample(first, last, rows=SAMPLE), rows[:: max(1, rows.size // SAMPLE)]]
+        )
+        second_look(area, places.lon[some], places.lat[some], exactly=SAMPLE)
+        fresh = self._fresh_rows(area, cover)
+        spans = Spans(first, last, rows, fresh, int((last - first).sum()) + rows.size + fresh.size)
+        if not self.changed:
+            return spans
+        return replace(spans, places=self._whose(spans)[0].size)
+
+    def _fresh_rows(self, area: BaseGeometry, cover: Cover) -> Ints:
+        if not self.changed:
+            return np.empty(0, np.int64)
+        fresh = self.pending.sort()
+        whole = np.concatenate([np.empty(0, np.int64), *map(np.arange, *fresh.whole(cover))])
+        return np.concatenate([whole, fresh.partly(area, cover)])
+
+    def _whose(self, spans: Spans) -> tuple[Ordinals, NDArray[np.bool_] | slice]:
+        """Return whose places the rows are, runs first, without people who have moved since.
+
+        Also return which of the rows that leaves.
+        """
+        person, fresh = self.places.person, self.pending.sort().person
+        sorted_in = [take_runs(person, spans.first, spans.last), person[spans.rows]]
+        everybody = np.concatenate([*sorted_in, fresh[spans.fresh]])
+        if not self.changed:
+            return everybody, slice(None)
+        kept = ~self.stale[everybody]
+        kept[everybody.size - spans.fresh.size :] = True
+        return everybody[kept], kept
+
+    def _matches(self, area: BaseGeometry) -> Iterator[tuple[Ordinals, bool]]:
         """Yield whose places match: first those inside, then those within their uncertainty."""
-        for rows in self.places.blocks(area):
-            self._contained(area, rows)
-            people = self.places.person[rows]
-            yield people[~self.stale[people]], False
-        yield self.fresh.person[exact(area, self.fresh.lon, self.fresh.lat)], False
-        for places in (self.places.fuzzy, self.fresh.fuzzy()):
-            near = within(area, places.lon, places.lat, places.uncertainty_m)
-            people = places.person[near]
-            if places is self.places.fuzzy:
-                people = people[~self.stale[people]]
+        places = self.places
+        cover = cover_area(places.grid, area)
+        for rows in blocks_of(*places.whole(cover)):
+            second_look(area, places.lon[rows], places.lat[rows])
+            yield self._current(places.person[rows]), False
+        tested = places.partly(area, cover)
+        second_look(area, places.lon[tested], places.lat[tested])
+        yield self._current(places.person[tested]), False
+        yield self.pending.sort().person[self._fresh_rows(area, cover)], False
+        for people in self._near(area):
             yield people, True
 
-    def _contained(self, area: BaseGeometry, rows: slice | Ints) -> None:
-        """Check rows taken whole, by another way than the grid: all by bounds, some exactly."""
-        lon, lat = self.places.lon[rows], self.places.lat[rows]
-        if not lon.size:
-            return
-        west, south, east, north = area.bounds
-        if (
-            lon.min() < west - ROUNDING
-            or lon.max() > east + ROUNDING
-            or lat.min() < south - ROUNDING
-            or lat.max() > north + ROUNDING
-        ):
-            raise OutsideArea("a place lies beyond the bounds of the area")
-        every = max(1, lon.size // 64)
-        if not exact(area, lon[::every], lat[::every]).all():
-            raise OutsideArea("a place taken whole does not lie in the area")
+    def _near(self, area: BaseGeometry) -> Iterator[Ordinals]:
+        """Yield who has a place within its own uncertainty of an area."""
+        fuzzy = self.places.fuzzy
+        near = within(area, fuzzy.lon, fuzzy.lat, fuzzy.uncertainty_m)
+        yield self._current(fuzzy.person[near])
+        fuzzy = self.pending.sort().fuzzy
+        yield fuzzy.person[within(area, fuzzy.lon, fuzzy.lat, fuzzy.uncertainty_m)]
+
+    def _current(self, people: Ordinals) -> Ordinals:
+        return people[~self.stale[people]] if self.changed else people

@@ -1,33 +1,48 @@
 """HTTP in: import layers, list them, read features, say where a point lies."""
 
-import asyncio
+from datetime import date
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
 import shapely
 from fastapi import APIRouter, Query, Request, Response
 
+from services.geofence.layers.addresses.read_addresses import read_addresses
 from services.geofence.layers.find_features import find_features
-from services.geofence.layers.import_layer import import_layer
-from services.geofence.layers.kinds import Feature, Kind, Layer
+from services.geofence.layers.formats.addresses.fields import Asked
+from services.geofence.layers.formats.media import BOUNDARIES, MEDIA, POINTS, Format, format_of
+from services.geofence.layers.formats.read_features import read_features
+from services.geofence.layers.intake import Intake, Named
+from services.geofence.layers.kinds import ADDRESS_POINT, AnyKind, Feature, Kind, Layer
 from services.geofence.layers.list_layers import list_layers
 from services.geofence.layers.locate import locate
-from services.geofence.layers.read_geojson import UNREADABLE, LayerInvalid, read_geojson
 from shared.db.session import ALL_TOWNS, Database
 from shared.security.principal import Principal
 from shared.web.app import StrictModel
 from shared.web.auth import require
-from shared.web.errors import Fault, Problem, forbidden, not_found, unsupported_media
+from shared.web.errors import forbidden, not_found, unsupported_media
 
 LARGEST_LAYER = 64_000_000
-MEDIA = ("application/geo+json", "application/json")
 
-Field = Annotated[str, Query(min_length=1, max_length=64)]
-Words = Annotated[str | None, Query(min_length=1, max_length=200)]
+_PLAIN = r"^[^\x00-\x1f\x7f]+$"
+Field = Annotated[str, Query(min_length=1, max_length=64, pattern=_PLAIN)]
+Fields = Annotated[str | None, Query(min_length=1, max_length=100, pattern=_PLAIN)]
+Words = Annotated[str | None, Query(min_length=1, max_length=200, pattern=_PLAIN)]
+Version = Annotated[int | None, Query(ge=1, le=1_000_000)]
+Day = Annotated[date | None, Query(ge=date(1900, 1, 1), le=date(2200, 1, 1))]
+
+
+class Warned(StrictModel):
+    """What an importer should know of a layer that was taken in; features by their codes."""
+
+    code: str
+    detail: str
+    features: list[str]
 
 
 class LayerInfo(StrictModel):
-    """A version of a layer; `current` is the one in force."""
+    """A version of a layer, what it was read from, and from when; `current` is in force."""
 
     kind: str
     version: int
@@ -35,7 +50,12 @@ class LayerInfo(StrictModel):
     features: int
     imported_at: str
     activated_at: str
+    valid_from: str
     current: bool
+    source_format: str
+    source_crs: str
+    source_layer: str
+    warnings: list[Warned]
 
 
 class Located(StrictModel):
@@ -48,6 +68,7 @@ class Located(StrictModel):
 def make_router(*, database: Database) -> APIRouter:
     """Make the routes of layers."""
     router = APIRouter(prefix="/v1/layers", tags=["layers"])
+    intake = Intake(database)
 
     @router.get("")
     async def get_layers(
@@ -57,48 +78,79 @@ def make_router(*, database: Database) -> APIRouter:
         async with database.transaction() as tx:
             return [_info(layer) for layer in await list_layers(tx)]
 
-    @router.post("/{kind}", max_body_size=LARGEST_LAYER, openapi_extra=_GEOJSON_BODY)
+    @router.get("/{kind}")
+    async def get_versions(
+        kind: AnyKind,
+        version: Version = None,
+        who: Principal = require("manager", "viewer", "admin", "service"),
+    ) -> list[LayerInfo]:
+        """List the versions of one kind of layer, newest first, or one of them."""
+        async with database.transaction() as tx:
+            found = await list_layers(tx, kind=kind, version=version)
+        if version is not None and not found:
+            raise not_found("The layer has no such version.")
+        return [_info(layer) for layer in found]
+
+    @router.post("/{kind}", max_body_size=LARGEST_LAYER, openapi_extra=_FILE)
     async def post_layer(
-        kind: Kind,
+        kind: AnyKind,
         request: Request,
         response: Response,
         code: Field = "geoid",
         name: Field = "name",
+        valid_from: Day = None,
+        layer: Words = None,
+        number: Fields = None,
+        street: Fields = None,
+        town: Fields = None,
+        unit: Fields = None,
+        postal: Fields = None,
         who: Principal = require("admin"),
     ) -> LayerInfo:
-        """Import a GeoJSON FeatureCollection; 201 for a new version, 200 for the same bytes."""
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in MEDIA:
-            raise unsupported_media(MEDIA[0])
-        # A layer is the whole state's: by it every town's jurisdiction is judged.
-        if who.town != ALL_TOWNS:
-            raise forbidden("whole-state-only", "Layers are imported for the whole state.")
+        """Import a file of any format; 201 for a new version, 200 for the same bytes.
+
+        The format is the Content-Type's: GeoJSON, a ZIP archive with a shapefile, GeoPackage, KML
+        or KMZ, in any reference system that the file names. `code` and `name` are the properties
+        that hold them, `layer` names the inner layer of a file that has several. Of addresses
+        (also CSV) the properties may be named, several with commas between.
+        """
+        format = _format(request, POINTS if kind == ADDRESS_POINT else BOUNDARIES)
+        _for_the_whole_state(who)
         data = await request.body()
-        try:
-            features = await asyncio.to_thread(read_geojson, data, code_field=code, name_field=name)
-        except LayerInvalid as error:
-            raise _invalid(error) from None
-        async with database.transaction() as tx:
-            layer, new = await import_layer(
-                tx, data, features, kind=kind, code_field=code, name_field=name
+        if kind == ADDRESS_POINT:
+            asked = Asked(number=number, street=street, town=town, unit=unit, postal=postal)
+            reading = read_addresses(data, format, fields=asked, layer=layer)
+            made, new = await intake.take_addresses(
+                data, reading, fields=asked, valid_from=valid_from
+            )
+        else:
+            read = partial(read_features, data, format, kind=kind, layer=layer)
+            fields = Named(code_field=code, name_field=name)
+            made, new = await intake.take_boundaries(
+                data, read, kind=kind, fields=fields, valid_from=valid_from
             )
         response.status_code = 201 if new else 200
-        return _info(layer)
+        return _info(made)
 
     @router.get("/{kind}/features")
     async def get_features(
         kind: Kind,
         code: Words = None,
         name: Words = None,
+        version: Version = None,
         who: Principal = require("manager", "viewer", "admin", "partner", "service"),
     ) -> dict[str, Any]:
-        """Return features of the layer in force as GeoJSON: all, or by code or name."""
+        """Return features of the layer in force, or of a version, as GeoJSON; all or by name."""
         async with database.transaction() as tx:
             found = await find_features(
                 tx,
                 kind,
-                codes=None if code is None else [code],
-                names=None if name is None else [" ".join(name.split())],
+                codes=_one(code),
+                names=_one(name),
+                version=version,
             )
+        if found is None and version is not None:
+            raise not_found("The layer has no such version.")
         return {
             "type": "FeatureCollection",
             "layer_version": found[0].version if found else None,
@@ -110,13 +162,14 @@ def make_router(*, database: Database) -> APIRouter:
         kind: Kind,
         lon: Annotated[float, Query(ge=-180, le=180, allow_inf_nan=False)],
         lat: Annotated[float, Query(ge=-90, le=90, allow_inf_nan=False)],
+        version: Version = None,
         who: Principal = require("manager", "viewer", "admin", "partner", "service"),
     ) -> Located:
         """Say in which feature a point lies; on an edge is inside."""
         async with database.transaction() as tx:
-            found = await find_features(tx, kind)
+            found = await find_features(tx, kind, version=version)
         if found is None:
-            raise not_found("No layer of this kind is imported.")
+            raise not_found("No such layer is imported.")
         (feature,) = locate(found[1], np.array([lon]), np.array([lat]))
         return Located(
             code=feature.code if feature else None, name=feature.name if feature else None
@@ -125,11 +178,13 @@ def make_router(*, database: Database) -> APIRouter:
     return router
 
 
-_GEOJSON_BODY = {
+# One example that can be posted as it stands; the other formats are no text.
+_FILE = {
     "requestBody": {
         "required": True,
+        "description": "A file; its format is the Content-Type's: " + ", ".join(MEDIA) + ".",
         "content": {
-            MEDIA[0]: {
+            "application/geo+json": {
                 "schema": {"type": "object", "required": ["type", "features"]},
                 "example": {
                     "type": "FeatureCollection",
@@ -152,6 +207,24 @@ _GEOJSON_BODY = {
 }
 
 
+def _for_the_whole_state(who: Principal) -> None:
+    # By a layer every town's jurisdiction is judged.
+    if who.town != ALL_TOWNS:
+        raise forbidden("whole-state-only", "Layers are imported for the whole state.")
+
+
+def _one(words: str | None) -> list[str] | None:
+    return None if words is None else [" ".join(words.split())]
+
+
+def _format(request: Request, formats: frozenset[Format]) -> Format:
+    format = format_of(request.headers.get("content-type", ""))
+    if format is None or format not in formats:
+        accepted = [media for media, known in MEDIA.items() if known in formats]
+        raise unsupported_media(", ".join(accepted))
+    return format
+
+
 def _info(layer: Layer) -> LayerInfo:
     return LayerInfo(
         kind=layer.kind,
@@ -160,7 +233,15 @@ def _info(layer: Layer) -> LayerInfo:
         features=layer.features,
         imported_at=layer.imported_at,
         activated_at=layer.activated_at,
+        valid_from=layer.valid_from,
         current=layer.current,
+        source_format=layer.source_format,
+        source_crs=layer.source_crs,
+        source_layer=layer.source_layer,
+        warnings=[
+            Warned(code=one.code, detail=one.detail, features=list(one.features))
+            for one in layer.warnings
+        ],
     )
 
 
@@ -170,12 +251,3 @@ def _geojson(feature: Feature) -> dict[str, Any]:
         "properties": {"code": feature.code, "name": feature.name},
         "geometry": shapely.geometry.mapping(feature.geometry),
     }
-
-
-def _invalid(error: LayerInvalid) -> Problem:
-    first = error.faults[0]
-    if first.code in UNREADABLE:
-        fault = Fault(first.pointer, first.code, first.detail)
-        return Problem(400, first.code, first.detail, errors=[fault])
-    faults = [Fault(fault.pointer, fault.code, fault.detail) for fault in error.faults]
-    return Problem(422, "layer-invalid", f"{len(faults)} faults.", errors=faults)

@@ -1,4 +1,4 @@
-"""Find features of the layer of a kind that is in force."""
+"""Find features of the layer of a kind that is in force, or of another version of it."""
 
 from collections.abc import Sequence
 
@@ -15,12 +15,14 @@ async def find_features(
     *,
     codes: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
+    version: int | None = None,
 ) -> tuple[Layer, list[Feature]] | None:
-    """Return the layer of a kind in force and its features of some codes or names, or None.
+    """Return a layer and its features of some codes or names; None where there is no such layer.
 
-    Names are compared in any case; without codes and names all features are returned.
+    It is the version in force unless one is named. Names are compared in any case; without codes
+    and names all features are returned.
     """
-    layer = await store.current_layer(tx, kind)
+    layer = await store.layer_of(tx, kind, version)
     if layer is None:
         return None
     found = await store.features(tx, layer.layer_id, codes=codes, names=names)

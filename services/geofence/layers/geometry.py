@@ -3,9 +3,11 @@
 import math
 import re
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain
 
+import numpy as np
 import shapely
+from numpy.typing import NDArray
 from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
@@ -127,23 +129,39 @@ def _read_rings(rings: object, at: str) -> list[Ring]:
 def _read_ring(ring: object, at: str) -> Ring:
     if not isinstance(ring, list) or not ring:
         raise GeometryRefused("empty-geometry", at, "The ring has no positions.")
-    read = [_read_position(position, at, number) for number, position in enumerate(ring)]
-    if len(read) < 4:
+    values = _plain_positions(ring)
+    if values is None:
+        values = np.array([_read_position(one, at, number) for number, one in enumerate(ring)])
+    if len(values) < 4:
         raise GeometryRefused("too-few-points", at, "A ring needs four positions or more.")
-    if read[0] != read[-1]:
+    if values[0].tolist() != values[-1].tolist():
         raise GeometryRefused(
-            "ring-not-closed", f"{at}/{len(read) - 1}", "The last position must equal the first."
+            "ring-not-closed", f"{at}/{len(values) - 1}", "The last position must equal the first."
         )
+    read: Ring = list(zip(*values.T.tolist(), strict=True))
     if len(set(read)) < 3:
         raise GeometryRefused("zero-area", at, "A ring needs three different positions.")
-    for number, ((lon, _), (after, _)) in enumerate(pairwise(read)):
-        if abs(after - lon) > 180:
-            raise GeometryRefused(
-                "antimeridian", f"{at}/{number + 1}", "An edge may not cross the antimeridian."
-            )
-    if shapely.MultiPoint(read).convex_hull.area == 0:
+    leaps = np.flatnonzero(np.abs(np.diff(values[:, 0])) > 180)
+    if len(leaps):
+        raise GeometryRefused(
+            "antimeridian", f"{at}/{leaps[0] + 1}", "An edge may not cross the antimeridian."
+        )
+    if shapely.area(shapely.convex_hull(shapely.linestrings(values))) == 0:
         raise GeometryRefused("zero-area", at, "The ring encloses nothing.")
     return read
+
+
+def _plain_positions(ring: list[object]) -> NDArray[np.float64] | None:
+    """Read all positions at once, or None where one of them needs to be looked at by itself."""
+    if set(map(type, ring)) != {list} or set(map(len, ring)) != {2}:  # type: ignore[arg-type]
+        return None
+    if not set(map(type, chain.from_iterable(ring))) <= {int, float}:  # type: ignore[arg-type]
+        return None
+    try:
+        values = np.array(ring, np.float64)
+    except OverflowError:
+        return None
+    return values if bool((np.abs(values) <= (180.0, 90.0)).all()) else None
 
 
 def _read_position(position: object, at: str, number: int) -> tuple[float, float]:

@@ -1,24 +1,16 @@
 """Import a layer: the same bytes twice are one version, put in force again."""
 
-import hashlib
 from collections.abc import Sequence
-from typing import TypedDict
+from dataclasses import replace
+from datetime import date
 
 import shapely
 
 from services.geofence.layers import store
-from services.geofence.layers.kinds import Feature, Layer
+from services.geofence.layers.formats.read_features import LayerFile
+from services.geofence.layers.kinds import Feature, Layer, Origin, digest_of
 from shared.db.session import Tx
 from shared.identifiers import new_id
-
-
-class Source(TypedDict):
-    """What makes two imports the same version."""
-
-    kind: str
-    digest: bytes
-    code_field: str
-    name_field: str
 
 
 async def import_layer(
@@ -29,27 +21,30 @@ async def import_layer(
     kind: str,
     code_field: str = "geoid",
     name_field: str = "name",
+    valid_from: date | None = None,
+    file: LayerFile | None = None,
 ) -> tuple[Layer, bool]:
-    """Store features read from a file's bytes; return the layer and whether it is a new version."""
-    source: Source = {
-        "kind": kind,
-        "digest": hashlib.sha256(data).digest(),
-        "code_field": code_field,
-        "name_field": name_field,
-    }
-    await store.lock_kind(tx, kind)
-    known = await store.activate(tx, **source)
-    if not known:
-        await store.insert_layer(
-            tx,
-            layer_id=new_id(),
-            features=[
-                (feature.code, feature.name, shapely.to_wkb(feature.geometry, byte_order=1))
-                for feature in features
-            ],
-            **source,
+    """Store features read from a file's bytes; return the layer and whether it is a new version.
+
+    A version is in force from its date on, by default today's; of several the one that came into
+    force last, by its import or by its date. `file` says how the features were read.
+    """
+    origin = Origin(digest_of(data), code_field, name_field, valid_from=valid_from)
+    if file:
+        origin = replace(
+            origin, layer=file.layer, format=file.format, crs=file.crs, warnings=file.warnings
         )
-    layer = await store.layer_by_digest(tx, **source)
-    if layer is None:
-        raise RuntimeError("the layer just written is not there")
-    return layer, not known
+    await store.lock_kind(tx, kind)
+    known = await store.activate(tx, kind=kind, origin=origin)
+    layer_id = known or new_id()
+    if known is None:
+        await store.insert_layer(
+            tx, layer_id=layer_id, kind=kind, origin=origin, features=len(features)
+        )
+        wkbs = shapely.to_wkb([feature.geometry for feature in features], byte_order=1)
+        await store.insert_features(
+            tx,
+            layer_id,
+            [(one.code, one.name, wkb) for one, wkb in zip(features, wkbs, strict=True)],
+        )
+    return await store.layer(tx, layer_id), known is None

@@ -5,6 +5,8 @@ from services.geofence.layers.kinds import Layer
 from shared.db.session import Tx
 
 
-async def list_layers(tx: Tx) -> list[Layer]:
-    """Return every version of every layer, newest first."""
-    return await store.layers(tx)
+async def list_layers(
+    tx: Tx, *, kind: str | None = None, version: int | None = None
+) -> list[Layer]:
+    """Return versions of layers, newest first: all, those of one kind, or one of them."""
+    return await store.layers(tx, kind, version)

@@ -3,16 +3,25 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+import orjson
 from sqlalchemy import RowMapping
 
-from services.geofence.layers.kinds import Layer
+from services.geofence.layers.faults import LayerWarning
+from services.geofence.layers.kinds import Layer, Origin
 from shared.db.session import Tx, execute, fetch, fetch_one
 
-# Of each kind the layer put in force last is the one that answers.
-_LAYERS = """
+# Dates are the State's: a layer of the 1st is in force from midnight in Connecticut.
+_BEGINS = "greatest(activated_at, valid_from::timestamp AT TIME ZONE 'America/New_York')"
+_TODAY = "(now() AT TIME ZONE 'America/New_York')::date"
+# Of each kind the version that came into force last is the one that answers: when it was put in
+# force, or on its date where that is later.
+_LAYERS = f"""
     SELECT layer_id, kind, version, encode(digest, 'hex') AS digest, features, imported_at,
-           activated_at,
-           row_number() OVER (PARTITION BY kind ORDER BY activated_at DESC, version DESC) = 1
+           activated_at, valid_from, source_format, source_crs, source_layer,
+           CAST(warnings AS text) AS warnings,
+           {_BEGINS} <= statement_timestamp()
+               AND row_number() OVER (PARTITION BY kind, {_BEGINS} <= statement_timestamp()
+                                          ORDER BY {_BEGINS} DESC, version DESC) = 1
                AS current
       FROM geofence_layer
 """
@@ -25,50 +34,66 @@ async def lock_kind(tx: Tx, kind: str) -> None:
     )
 
 
-async def activate(tx: Tx, *, kind: str, digest: bytes, code_field: str, name_field: str) -> bool:
-    """Put the layer made of the same bytes and fields in force; return whether there is one."""
-    touched = await execute(
+async def activate(tx: Tx, *, kind: str, origin: Origin) -> UUID | None:
+    """Put the newest version of the same origin in force and return its id, or None.
+
+    Without a date of its own an origin is that of any version whose date has come.
+    """
+    row = await fetch_one(
         tx,
-        """
+        f"""
         UPDATE geofence_layer SET activated_at = clock_timestamp()
-         WHERE kind = :kind AND digest = :digest
-           AND code_field = :code_field AND name_field = :name_field
+         WHERE layer_id = (
+            SELECT layer_id FROM geofence_layer
+             WHERE kind = :kind AND digest = :digest AND source_layer = :layer
+               AND code_field = :code_field AND name_field = :name_field
+               AND CASE WHEN CAST(:valid_from AS date) IS NULL THEN valid_from <= {_TODAY}
+                        ELSE valid_from = CAST(:valid_from AS date) END
+             ORDER BY version DESC LIMIT 1)
+        RETURNING layer_id
         """,
         kind=kind,
-        digest=digest,
-        code_field=code_field,
-        name_field=name_field,
+        digest=origin.digest,
+        layer=origin.layer,
+        code_field=origin.code_field,
+        name_field=origin.name_field,
+        valid_from=origin.valid_from,
     )
-    return touched > 0
+    return row["layer_id"] if row else None
 
 
-async def insert_layer(
-    tx: Tx,
-    *,
-    layer_id: UUID,
-    kind: str,
-    digest: bytes,
-    code_field: str,
-    name_field: str,
-    features: Sequence[tuple[str, str, bytes]],
-) -> None:
-    """Write the next version of a layer with its features (code, name, WKB), in force at once."""
+async def insert_layer(tx: Tx, *, layer_id: UUID, kind: str, origin: Origin, features: int) -> None:
+    """Write the next version of a layer, in force at once or from its date on."""
+    warnings = [(one.code, one.detail, one.features) for one in origin.warnings]
     await execute(
         tx,
-        """
+        f"""
         INSERT INTO geofence_layer (layer_id, kind, version, digest, code_field, name_field,
-                                    features)
+                                    features, valid_from, source_format, source_crs,
+                                    source_layer, warnings)
         SELECT :layer_id, :kind, coalesce(max(version), 0) + 1, :digest, :code_field,
-               :name_field, :features
+               :name_field, :features, coalesce(CAST(:valid_from AS date), {_TODAY}),
+               :format, :crs, :layer, CAST(:warnings AS jsonb)
           FROM geofence_layer WHERE kind = :kind
         """,
         layer_id=layer_id,
         kind=kind,
-        digest=digest,
-        code_field=code_field,
-        name_field=name_field,
-        features=len(features),
+        digest=origin.digest,
+        code_field=origin.code_field,
+        name_field=origin.name_field,
+        features=features,
+        valid_from=origin.valid_from,
+        format=origin.format,
+        crs=origin.crs,
+        layer=origin.layer,
+        warnings=orjson.dumps(warnings).decode(),
     )
+
+
+async def insert_features(
+    tx: Tx, layer_id: UUID, features: Sequence[tuple[str, str, bytes]]
+) -> None:
+    """Write a layer's features (code, name, WKB)."""
     await execute(
         tx,
         """
@@ -84,36 +109,45 @@ async def insert_layer(
     )
 
 
-async def layers(tx: Tx) -> list[Layer]:
-    """Return every version of every layer, newest first."""
-    return [_layer(row) for row in await fetch(tx, _LAYERS + " ORDER BY kind, version DESC")]
+async def layers(tx: Tx, kind: str | None = None, version: int | None = None) -> list[Layer]:
+    """Return versions of layers, newest first: all, or of one kind, or one of them."""
+    rows = await fetch(
+        tx,
+        f"""
+        SELECT * FROM ({_LAYERS}) AS known
+         WHERE (CAST(:kind AS text) IS NULL OR kind = CAST(:kind AS text))
+           AND (CAST(:version AS integer) IS NULL OR version = CAST(:version AS integer))
+         ORDER BY kind, version DESC
+        """,
+        kind=kind,
+        version=version,
+    )
+    return [_layer(row) for row in rows]
 
 
-async def layer_by_digest(
-    tx: Tx, *, kind: str, digest: bytes, code_field: str, name_field: str
-) -> Layer | None:
-    """Return the layer made of these bytes and fields."""
+async def layer(tx: Tx, layer_id: UUID) -> Layer:
+    """Return one version of a layer, which is there."""
+    row = await fetch_one(
+        tx,
+        f"SELECT * FROM ({_LAYERS}) AS known WHERE layer_id = :layer_id",
+        layer_id=layer_id,
+    )
+    if row is None:
+        raise RuntimeError("the layer just written is not there")
+    return _layer(row)
+
+
+async def layer_of(tx: Tx, kind: str, version: int | None = None) -> Layer | None:
+    """Return a version of a layer, or the one that is in force."""
     row = await fetch_one(
         tx,
         f"""
-        SELECT known.* FROM ({_LAYERS}) AS known JOIN geofence_layer USING (layer_id)
-         WHERE geofence_layer.kind = :kind AND geofence_layer.digest = :digest
-           AND code_field = :code_field AND name_field = :name_field
-        """,  # noqa: S608  a constant of ours
+        SELECT * FROM ({_LAYERS}) AS known
+         WHERE kind = :kind AND (version = CAST(:version AS integer)
+                                 OR (CAST(:version AS integer) IS NULL AND current))
+        """,
         kind=kind,
-        digest=digest,
-        code_field=code_field,
-        name_field=name_field,
-    )
-    return _layer(row) if row else None
-
-
-async def current_layer(tx: Tx, kind: str) -> Layer | None:
-    """Return the layer of a kind that is in force."""
-    row = await fetch_one(
-        tx,
-        f"SELECT * FROM ({_LAYERS}) AS known WHERE kind = :kind AND current",  # noqa: S608
-        kind=kind,
+        version=version,
     )
     return _layer(row) if row else None
 
@@ -150,5 +184,13 @@ def _layer(row: RowMapping) -> Layer:
         features=row["features"],
         imported_at=row["imported_at"].isoformat(timespec="seconds"),
         activated_at=row["activated_at"].isoformat(timespec="seconds"),
+        valid_from=row["valid_from"].isoformat(),
         current=row["current"],
+        source_format=row["source_format"],
+        source_crs=row["source_crs"],
+        source_layer=row["source_layer"],
+        warnings=tuple(
+            LayerWarning(code, detail, tuple(features))
+            for code, detail, features in orjson.loads(row["warnings"])
+        ),
     )

@@ -65,7 +65,7 @@ async def phones_like(tx: Tx, subscriber_id: UUID, contact_id: UUID) -> Sequence
               AND p.channel IN ('sms', 'voice')
               AND p.address_hash = (SELECT address_hash FROM subscriber_contact_point
                                     WHERE contact_id = :contact_id)
-            ORDER BY p.position""",  # noqa: S608
+            ORDER BY p.position""",
         subscriber_id=subscriber_id,
         contact_id=contact_id,
     )

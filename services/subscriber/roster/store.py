@@ -92,7 +92,7 @@ async def lock(tx: Tx, ids: Sequence[UUID]) -> Sequence[RowMapping]:
     """Lock residents, always in the order of their ids so that two batches never deadlock."""
     return await fetch(
         tx,
-        f"SELECT {_COLUMNS} FROM subscriber_resident r"  # noqa: S608
+        f"SELECT {_COLUMNS} FROM subscriber_resident r"
         " WHERE r.subscriber_id = ANY(CAST(:ids AS uuid[])) ORDER BY r.subscriber_id FOR UPDATE",
         ids=list(ids),
     )
@@ -103,7 +103,7 @@ async def raise_versions(tx: Tx, ids: Sequence[UUID]) -> Sequence[RowMapping]:
     return await fetch(
         tx,
         f"""UPDATE subscriber_resident r SET version = r.version + 1, changed_at = now()
-            WHERE r.subscriber_id = ANY(CAST(:ids AS uuid[])) RETURNING {_COLUMNS}""",  # noqa: S608
+            WHERE r.subscriber_id = ANY(CAST(:ids AS uuid[])) RETURNING {_COLUMNS}""",
         ids=list(ids),
     )
 

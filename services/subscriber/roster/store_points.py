@@ -78,7 +78,7 @@ async def read_points(
             WHERE p.subscriber_id = ANY(CAST(:ids AS uuid[]))
               AND (NOT :reachable_only OR (p.state <> 'unverified'
                    AND p.opted_out_at IS NULL AND p.suspended_at IS NULL))
-            ORDER BY p.subscriber_id, p.position, p.contact_id""",  # noqa: S608
+            ORDER BY p.subscriber_id, p.position, p.contact_id""",
         ids=list(ids),
         reachable_only=reachable_only,
     )
@@ -94,7 +94,7 @@ async def move_points(
         tx,
         f"""UPDATE subscriber_contact_point SET {change}
             WHERE contact_id = ANY(CAST(:contact_ids AS uuid[])) AND ({guard})
-            RETURNING contact_id, subscriber_id, channel, address_hash, hash_key_id""",  # noqa: S608
+            RETURNING contact_id, subscriber_id, channel, address_hash, hash_key_id""",
         contact_ids=list(contact_ids),
         **values,
     )

@@ -108,10 +108,10 @@ class TopicIdsRequest(Request[_MetadataRequestStruct]):  # type: ignore[misc]
         return request_struct_class(wanted, False, False, {})
 
 
-def topic_ids(response: Any) -> dict[str, UUID]:
-    """Read the identities of the topics that exist out of an answer."""
+def topic_ids(response: Any) -> dict[str, tuple[UUID, tuple[int, ...]]]:
+    """Read the identities and the partitions of the topics that exist out of an answer."""
     return {
-        name: topic_id
-        for error, name, topic_id, *_ in response.topics
+        name: (topic_id, tuple(sorted(index for _, index, *_ in partitions)))
+        for error, name, topic_id, _, partitions, *_ in response.topics
         if error == 0 and topic_id != _NO_ID
     }

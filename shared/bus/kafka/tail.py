@@ -1,17 +1,15 @@
 """Reads a topic without a group, from given offsets on: for indexes kept in memory."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from shared.bus.errors import BusUnavailable, OffsetsLost
 from shared.bus.kafka.lifetimes import start_consumer, stop_consumer
-from shared.bus.message import Message
-from shared.bus.reading import read
 from shared.events.envelope import Poison, UnknownMajor
 from shared.events.topics import Topic
 from shared.security.signing import Verifier
@@ -19,23 +17,28 @@ from shared.watch.logs import get_logger
 
 log = get_logger(__name__)
 
+M = TypeVar("M")
+# Makes of a record what its reader wants to have of it; raises Poison as `read` does.
+Reader: TypeAlias = Callable[[Topic, Any, Verifier | None], M]
+
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Generic[M]):
     """Some records of one partition in order; unreadable ones are left out."""
 
     partition: int
-    messages: Sequence[Message]
+    messages: Sequence[M]
     next_offset: int
 
 
-class Tail:
+class Tail(Generic[M]):
     """Follows every partition of a topic; made by Bus.tail."""
 
     def __init__(
         self,
         consumer: AIOKafkaConsumer,
         *,
+        reader: Reader[M],
         topic: Topic,
         name: str,
         from_offsets: Mapping[int, int],
@@ -43,6 +46,7 @@ class Tail:
         max_batch: int,
     ) -> None:
         self._consumer = consumer
+        self._reader = reader
         self._topic = topic
         self._name = name
         self._from = dict(from_offsets)
@@ -78,7 +82,7 @@ class Tail:
         """
         return dict(self._positions)
 
-    async def poll(self, *, wait_ms: int = 200) -> AsyncIterator[Batch]:
+    async def poll(self, *, wait_ms: int = 200) -> AsyncIterator[Batch[M]]:
         """Yield what has come, batch by batch, after waiting at most `wait_ms` for the first.
 
         Raises:
@@ -104,11 +108,11 @@ class Tail:
             if one.partition not in self._held:
                 self._positions[one.partition] = await self._consumer.position(one)
 
-    def _batch(self, partition: int, records: Sequence[object]) -> Batch:
-        messages: list[Message] = []
+    def _batch(self, partition: int, records: Sequence[object]) -> Batch[M]:
+        messages: list[M] = []
         for record in records:
             try:
-                messages.append(read(self._topic, record, self._verifier))
+                messages.append(self._reader(self._topic, record, self._verifier))
             except UnknownMajor as error:
                 return self._hold(partition, messages, record, error)
             except Poison as error:
@@ -123,8 +127,8 @@ class Tail:
         return Batch(partition, messages, records[-1].offset + 1)  # type: ignore[attr-defined]
 
     def _hold(
-        self, partition: int, messages: list[Message], record: object, error: UnknownMajor
-    ) -> Batch:
+        self, partition: int, messages: list[M], record: object, error: UnknownMajor
+    ) -> Batch[M]:
         place = TopicPartition(self._name, partition)
         offset: int = record.offset  # type: ignore[attr-defined]
         self._held.add(partition)

@@ -53,6 +53,7 @@ class Api:
     role: Role
     client: httpx2.AsyncClient
     keyrings: KeyRings
+    bus: Bus
     partner: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -145,7 +146,8 @@ async def open_apis(
                 app=role.app, client=(address, 40_000), raise_app_exceptions=False
             )
             client = httpx2.AsyncClient(transport=transport, base_url="http://test")
-            apis[service] = Api(service, role, await stack.enter_async_context(client), keyrings)
+            opened = await stack.enter_async_context(client)
+            apis[service] = Api(service, role, opened, keyrings, bus)
             return apis[service]
 
         replica = await geofence.assemble("replica", GeofenceSettings(**given("geofence")))
@@ -161,6 +163,7 @@ async def open_apis(
         )
         settings = DispatcherSettings(
             **given("dispatcher"), geofence_url=url, duty_address="duty@example.org",
+            max_drafts_per_minute=100_000, max_cap_per_minute=100_000,
             twilio_account_sid=ACCOUNT, twilio_auth_token=TOKEN, sms_from=SMS_FROM,
             voice_from=VOICE_FROM, mail_from=MAIL_FROM,
         )  # fmt: skip

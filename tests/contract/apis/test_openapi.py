@@ -28,9 +28,23 @@ ANSWERS = {
     "PUT /v1/subscribers/{subscriber_id}/places/{place_id}": {404},
     "POST /v1/layers/{kind}": {200, 201},
     "POST /v1/areas/preview": {200},
+    # No addresses are imported, so none can be matched.
+    "POST /v1/areas/addresses": {409},
+    "POST /v1/areas/streets": {409},
+    "POST /v1/areas/upload": {200},
+    "POST /v1/saved-areas": {201},
+    "PUT /v1/saved-areas/{saved_area_id}": {404},
+    "POST /v1/psaps": {201},
+    "POST /v1/psaps/{code}/records": {404},
+    "POST /v1/psaps/{code}/towns": {404},
+    "POST /v1/psaps/{code}/consolidation": {404},
+    "POST /v1/psaps/{code}/ring-through": {404},
+    # No zones are imported, so nothing can be said of any.
+    "POST /v1/evacuation-zones/statuses": {409},
     "POST /internal/v1/areas/resolve": {200},
     "POST /v1/partners": {201},
     "POST /v1/alerts": {201},
+    "PUT /v1/alerts/{alert_id}/area": {404},
     "POST /v1/alerts/{alert_id}/approve": {404},
     "POST /v1/alerts/{alert_id}/cancel": {404},
     "POST /v1/inbound/twilio/sms": {200},
@@ -143,5 +157,5 @@ async def post(api: Api, operation: Operation) -> httpx2.Response:
         headers["X-Twilio-Signature"] = signature
         content = urlencode(form).encode()
     else:
-        content = orjson.dumps(example)
+        content = example.encode() if isinstance(example, str) else orjson.dumps(example)
     return await api.client.request(operation.method, url, content=content, headers=headers)

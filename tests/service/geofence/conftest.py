@@ -1,23 +1,24 @@
 """One geofence of a test's own."""
 
 import os
+import uuid
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 
 from shared.bus.kafka.bus import Bus
 from shared.db.session import open_database
+from shared.events.topics import ALL
 from tests.conftest import KeyRings
 from tests.servers import ServiceDatabase
 from tests.service.geofence.world import World
 
 
-@pytest.fixture
-async def world(
-    bus: Bus, fresh_database: Callable[..., ServiceDatabase], keyrings: KeyRings
-) -> AsyncIterator[World]:
-    """A geofence with an empty database and topics of its own; nothing of it runs."""
-    database = open_database(fresh_database("geofence").app_url, application_name="test")
+@asynccontextmanager
+async def open_world(bus: Bus, url: str, keyrings: KeyRings) -> AsyncIterator[World]:
+    """Open a geofence's database and bus for the length of a `with`; nothing of it runs."""
+    database = open_database(url, application_name="test")
     async with bus.producer() as producer:
         yield World(
             bus=bus,
@@ -29,5 +30,34 @@ async def world(
     await database.close()
 
 
+@pytest.fixture
+async def world(
+    bus: Bus, fresh_database: Callable[..., ServiceDatabase], keyrings: KeyRings
+) -> AsyncIterator[World]:
+    """A geofence with an empty database and topics of its own; nothing of it runs."""
+    async with open_world(bus, fresh_database("geofence").app_url, keyrings) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+async def long_world(
+    kafka: str, database: Callable[[str], ServiceDatabase], keyrings: KeyRings
+) -> AsyncIterator[World]:
+    """A geofence for a whole module, for what plays on ground of its own."""
+    bus = Bus(kafka, namespace=f"t{uuid.uuid4().hex[:8]}", client_id="test", partitions=2)
+    await bus.create_topics()
+    async with open_world(bus, database("geofence").app_url, keyrings) as world:
+        yield world
+    await bus.delete_topics(ALL)
+    await bus.close()
+
+
 # Real boundaries are no part of this repository: their tests exist where their folder is named.
-collect_ignore = [] if os.environ.get("CTALERT_TEST_DATA") else ["test_real_layers.py"]
+_REAL = [
+    "areas/test_real_areas.py",
+    "index/test_real_places.py",
+    "layers/test_real_layer_files.py",
+    "layers/test_real_layers.py",
+    "areas/test_real_previews.py",
+]
+collect_ignore = [] if os.environ.get("CTALERT_TEST_DATA") else _REAL

@@ -25,10 +25,10 @@ class Desk:
     role: Role
     keyrings: KeyRings
 
-    def staff(self, *roles: str) -> dict[str, str]:
-        """Return the headers of somebody with these roles."""
+    def staff(self, *roles: str, town: str = "*", subject: str = "someone") -> dict[str, str]:
+        """Return the headers of somebody with these roles, of the whole state or of a town."""
         issuer = self._issuer("issuer")
-        token = issuer.issue(subject="someone", roles=list(roles), town="*")
+        token = issuer.issue(subject=subject, roles=list(roles), town=town)
         return {"Authorization": f"Bearer {token}"}
 
     def dispatcher(self) -> dict[str, str]:

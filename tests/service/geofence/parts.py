@@ -40,3 +40,21 @@ async def eventually(done: Callable[[], Awaitable[bool]]) -> None:
         while not await done():
             # Each question is a round trip, which is pause enough.
             continue
+
+
+class Beside:
+    """One part, and beside it another that ends with it however it ends."""
+
+    def __init__(self, one: Part, other: Part) -> None:
+        self.name = one.name
+        self._one, self._other = one, other
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run both until told to stop, or until the first dies."""
+        end = asyncio.Event()
+        beside = asyncio.create_task(self._other.run(end))
+        try:
+            await self._one.run(stop)
+        finally:
+            end.set()
+            await beside

@@ -2,10 +2,11 @@
 
 import asyncio
 import uuid
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import shapely
 from shapely.geometry.base import BaseGeometry
@@ -18,7 +19,10 @@ from services.geofence.audience.consumers import (
     places_handlers,
     publisher,
 )
+from services.geofence.audience.footing import Footing
+from services.geofence.audience.keeper import Keeper
 from services.geofence.audience.resolve import Resolver
+from services.geofence.audience.run import Publish
 from services.geofence.index.tail import Roster, RosterTail
 from shared.bus.errors import BusError
 from shared.bus.kafka.bus import Bus
@@ -35,7 +39,9 @@ from shared.events.envelope import encode, tombstone
 from shared.events.subscriber import Place, PlaceChanged, Reach
 from shared.events.topics import AUDIENCE_COMPLETED, AUDIENCE_RESOLVED, PLACE_CHANGED, Topic
 from shared.security.keys import KeyRing
-from tests.service.geofence.parts import PATIENCE_S, eventually, running
+from shared.service import Part
+from tests.service.geofence.audience.listening import Audience
+from tests.service.geofence.parts import PATIENCE_S, Beside, eventually, running
 
 E = TypeVar("E", bound=Event)
 
@@ -97,27 +103,6 @@ def ended(alert: AlertApproved) -> AlertEnded:
 
 
 @dataclass
-class Audience:
-    """What one alert version's audience topics say."""
-
-    chunks: list[AudienceResolved]
-    completed: list[AudienceCompleted]
-
-    def members(self, *, late: bool | None = None) -> set[uuid.UUID]:
-        """Return the members of all chunks, or of late or other ones alone."""
-        return {
-            who
-            for chunk in self.chunks
-            if late is None or chunk.late is late
-            for who, _ in chunk.members()
-        }
-
-    def runs(self) -> list[uuid.UUID]:
-        """Return the completed runs in order."""
-        return [one.run_id for one in self.completed]
-
-
-@dataclass
 class World:
     """One geofence: its database, its bus, its keys and what of it runs."""
 
@@ -128,15 +113,30 @@ class World:
     producer: Producer
     roster: Roster = field(default_factory=Roster)
 
-    def resolver(self, *, bus: Bus | None = None, patience_s: float = 5.0) -> Resolver:
+    def resolver(
+        self, *, bus: Bus | None = None, publish: Publish | None = None, patience_s: float = 5.0
+    ) -> Resolver:
         """Make a resolver on this world's index."""
         return Resolver(
             database=self.database,
             bus=bus or self.bus,
             roster=self.roster,
-            publish=publisher(producer=self.producer, signer=self.keys.signer, clock=SystemClock()),
+            publish=publish or self.publish(),
             patience_s=patience_s,
+            look_again_s=0.05,
         )
+
+    def publish(self) -> Publish:
+        """Make what publishes the events of a run."""
+        return publisher(producer=self.producer, signer=self.keys.signer, clock=SystemClock())
+
+    def replica(self) -> "World":
+        """Make the same geofence as seen by another replica: with an index of its own."""
+        return self.seen_by(Roster())
+
+    def seen_by(self, roster: Roster) -> "World":
+        """Make the same geofence with another index."""
+        return replace(self, roster=roster)
 
     def tail(self) -> RosterTail:
         """Make the part that feeds the index."""
@@ -147,18 +147,28 @@ class World:
             roster=self.roster,
         )
 
-    def places(self) -> Worker:
+    def places(self) -> Part:
         """Make the part that keeps the place tables."""
-        outbox = Outbox("geofence", signer=self.keys.signer, clock=SystemClock())
-        return Worker(
+        keeper = self.keeper()
+        worker = Worker(
             name="places",
             bus=self.bus,
             group=PLACES_GROUP,
-            handlers=places_handlers(database=self.database, bus=self.bus, outbox=outbox),
+            handlers=places_handlers(keeper),
             verifier=self.keys.verifier,
         )
+        return Beside(worker, keeper)
 
-    def audience(self, resolver: Resolver) -> Worker:
+    def keeper(self) -> Keeper:
+        """Make what is handed the records of the roster topic."""
+        return Keeper(
+            database=self.database,
+            outbox=Outbox("geofence", signer=self.keys.signer, clock=SystemClock()),
+            footing=Footing(self.bus, verifier=self.keys.verifier),
+            look_round_s=0.2,
+        )
+
+    def audience(self, resolver: Resolver, *, drain_s: float = 15.0) -> Worker:
         """Make the part that hears of alerts."""
         return Worker(
             name="audience",
@@ -167,6 +177,7 @@ class World:
             handlers=audience_handlers(database=self.database, resolver=resolver),
             verifier=self.keys.verifier,
             max_batch=1,
+            drain_s=drain_s,
         )
 
     def relay(self) -> Relay:
@@ -232,7 +243,7 @@ class World:
                 "SELECT partition, next_offset FROM geofence_roster_offset WHERE topic_id = :id",
                 id=topic_id,
             )
-            known = {row["partition"]: row["next_offset"] for row in rows}
+            known: dict[Any, Any] = {row["partition"]: row["next_offset"] for row in rows}
             return all(known.get(one, 0) >= end for one, end in ends.items())
 
         await eventually(done)
@@ -249,13 +260,16 @@ class World:
 
     async def heard(self, alert: AlertApproved) -> Audience:
         """Return all that the audience topics hold now of an alert version."""
-        chunks = await self.read(AUDIENCE_RESOLVED, AudienceResolved)
-        completed = await self.read(AUDIENCE_COMPLETED, AudienceCompleted)
-        version = (alert.alert_id, alert.version)
-        return Audience(
-            [one for one in chunks if (one.alert_id, one.version) == version],
-            [one for one in completed if (one.alert_id, one.version) == version],
-        )
+        return (await self.all_heard())[alert.alert_id, alert.version]
+
+    async def all_heard(self) -> dict[tuple[uuid.UUID, int], Audience]:
+        """Return all that the audience topics hold now, by alert version."""
+        found: defaultdict[tuple[uuid.UUID, int], Audience] = defaultdict(lambda: Audience([], []))
+        for chunk in await self.read(AUDIENCE_RESOLVED, AudienceResolved):
+            found[chunk.alert_id, chunk.version].chunks.append(chunk)
+        for run in await self.read(AUDIENCE_COMPLETED, AudienceCompleted):
+            found[run.alert_id, run.version].completed.append(run)
+        return found
 
     async def relayed(self) -> None:
         """Return when everything in the outbox has been published."""

@@ -12,12 +12,15 @@ from shapely.geometry.base import BaseGeometry
 
 from services.geofence.index.change import Change, Spot
 from services.geofence.index.columns import Places, no_places
+from services.geofence.index.grid import PER_DEGREE, Grid
 from services.geofence.index.live_index import LiveIndex
 from services.geofence.index.people import Roll
 
 Floats = NDArray[np.float64]
 CENTRE = np.array([-72.7, 41.6])
-CELL = 0.0025
+CELL = 1 / PER_DEGREE
+# The state's grid would be 1.6 million cells for each index that a test makes.
+SMALL = Grid(west=-72.9, south=41.45, per_degree=PER_DEGREE, columns=200, rows=150)
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,13 @@ def number_of(packed: bytes) -> int:
     return (int.from_bytes(packed, "big") >> 32) - 1
 
 
-def make_index(places: Places, people: int, channels: int = 7) -> LiveIndex:
-    """Build an index of people 0 … n-1 and their places."""
+def make_index(
+    places: Places, people: int, *, channels: int = 7, grid: Grid | None = SMALL
+) -> LiveIndex:
+    """Build an index of people 0 … n-1 and their places; off a small grid are most of the state."""
     ids = np.array([ident(number).bytes for number in range(people)], "S16")
     roll = Roll(ids, np.ones(people, np.int64), np.full(people, channels, np.uint8))
-    return LiveIndex(roll, places)
+    return LiveIndex(roll, places, grid=grid)
 
 
 def empty_index() -> LiveIndex:
@@ -65,7 +70,7 @@ def change(number: int, version: int, *spots: tuple[float, float, float]) -> Cha
 
 
 def ask(index: LiveIndex, area: BaseGeometry) -> Answer:
-    """Ask the index, checking that everybody comes once and that the count agrees."""
+    """Ask the index, checking that everybody comes once and that count and spans agree."""
     view = index.view()
     found: dict[bool, list[int]] = {False: [], True: []}
     for block in view.blocks(area):
@@ -77,19 +82,24 @@ def ask(index: LiveIndex, area: BaseGeometry) -> Answer:
     assert len(everybody) == len(set(everybody))
     count = view.count(area)
     assert (count.people, count.by_uncertainty) == (len(everybody), len(found[True]))
+    assert view.spans(area).places == count.places >= len(found[False])
     return Answer(frozenset(found[False]), frozenset(found[True]))
 
 
 def brute_force(area: BaseGeometry, spots: dict[int, list[tuple[float, float, float]]]) -> Answer:
     """Test every place alone, without grid or preparation."""
-    inside, uncertain = set(), set()
-    for person, places in spots.items():
-        for lon, lat, metres in places:
-            if shapely.intersects(area, shapely.Point(lon, lat)):
-                inside.add(person)
-            elif metres and metres_to(area, lon, lat) <= metres:
-                uncertain.add(person)
-    return Answer(frozenset(inside), frozenset(uncertain - inside))
+    rows = [(person, *spot) for person, places in spots.items() for spot in places]
+    if not rows:
+        return Answer(frozenset(), frozenset())
+    person, lon, lat, metres = np.array(rows, np.float64).T
+    found = shapely.intersects(area, shapely.points(lon, lat))
+    inside = frozenset(person[found].astype(int).tolist())
+    near = [
+        int(person[row])
+        for row in np.flatnonzero(~found & (metres > 0)).tolist()
+        if metres_to(area, lon[row], lat[row]) <= metres[row]
+    ]
+    return Answer(inside, frozenset(near) - inside)
 
 
 def metres_to(area: BaseGeometry, lon: float, lat: float) -> float:

@@ -133,15 +133,19 @@ def alert(**changes: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def open_desk(database: Any, keyrings: Any, kafka: str = "") -> AsyncIterator[Desk]:
-    """Open the API of the rooms above delivery on a database."""
+async def open_desk(
+    database: Any, keyrings: Any, kafka: str = "", **changes: Any
+) -> AsyncIterator[Desk]:
+    """Open the API of the rooms above delivery on a database; `changes` are settings."""
     geofence = FakeGeofence(keyrings.ring("geofence"))
     url = await geofence.start()
-    settings = DispatcherSettings(
-        kafka_bootstrap=kafka or "127.0.0.1:1", keyring=keyrings.path("dispatcher"),
-        database_url=database.app_url, geofence_url=url, max_alerts_per_hour=10_000,
-        duty_address="duty@example.org", public_url="http://api.example.org",
-    )  # fmt: skip
+    given: dict[str, Any] = {
+        "kafka_bootstrap": kafka or "127.0.0.1:1", "keyring": keyrings.path("dispatcher"),
+        "database_url": database.app_url, "geofence_url": url, "max_alerts_per_hour": 10_000,
+        "max_drafts_per_minute": 10_000, "max_cap_per_minute": 10_000,
+        "duty_address": "duty@example.org", "public_url": "http://api.example.org", **changes,
+    }  # fmt: skip
+    settings = DispatcherSettings(**given)
     ring, clock = keyrings.ring("dispatcher"), TestClock()
     opened = open_database(settings.database_url, application_name="desk", pool_size=10)
     outbox = Outbox("dispatcher", signer=ring.signer, clock=clock)

@@ -10,12 +10,10 @@ import shapely
 from shapely import Polygon
 
 from services.geofence.areas.area import AreaBroken, normalise, unpack
-from services.geofence.areas.circle import OVERSHOOT_M, circle
-from services.geofence.areas.jurisdictions import touched
 from services.geofence.areas.measure import area_km2
+from services.geofence.areas.shapes.circle import OVERSHOOT_M, circle
 from services.geofence.index.geodesy import distance_m, travel
 from services.geofence.layers.geometry import GeometryRefused
-from services.geofence.layers.kinds import Feature
 
 SQUARE = shapely.box(-72.8, 41.5, -72.6, 41.7)
 
@@ -109,13 +107,3 @@ def test_square_kilometres() -> None:
     assert area_km2(circle(-72.7, 41.6, 1_000)) == pytest.approx(np.pi, rel=2e-4)
     # 12,308.78 between shortest ways, whose northern side bulges by 0.31.
     assert area_km2(shapely.box(0, 0, 1, 1)) == pytest.approx(12_308.47, rel=1e-6)
-
-
-@pytest.mark.shows("G13")
-def test_jurisdictions_by_more_than_rounding() -> None:
-    east, west = shapely.box(-72.6, 41.5, -72.4, 41.7), shapely.box(-73, 41.5, -72.8, 41.7)
-    features = [Feature("1", "here", SQUARE), Feature("2", "east", east), Feature("3", "w", west)]
-    assert [one.code for one in touched(features, SQUARE)] == ["1"]
-    wider = shapely.box(-72.8, 41.5, -72.599, 41.7)
-    assert [one.code for one in touched(features, wider)] == ["1", "2"]
-    assert touched([], SQUARE) == []

@@ -124,7 +124,7 @@ def test_a_million_pairs_of_points_and_areas() -> None:
     lon = random.uniform(-74.6, -70.9, 100_000)
     lat = random.uniform(40.3, 42.7, 100_000)
     people = np.arange(100_000, dtype=np.int32)
-    index = make_index(Places(lon, lat, np.zeros(100_000), people), 100_000)
+    index = make_index(Places(lon, lat, np.zeros(100_000), people), 100_000, grid=None)
     for corners in (3, 8, 40, 400, 4_000):
         for reach in (0.02, 0.3, 2.0):
             angle = np.linspace(0, 2 * np.pi, corners, endpoint=False)
@@ -138,7 +138,7 @@ def test_a_million_pairs_of_points_and_areas() -> None:
 
 def test_places_off_the_grid_are_found() -> None:
     spots: Spots = {0: [(-80.0, 41.0, 0.0)], 1: [(-72.7, 41.6, 0.0)], 2: [(-72.7, 50.0, 0.0)]}
-    index = make_index(as_places(spots), 3)
+    index = make_index(as_places(spots), 3, grid=None)
     everywhere = Polygon([(-90, 30), (-60, 30), (-60, 60), (-90, 60)])
     assert ask(index, everywhere).inside == {0, 1, 2}
     far = Polygon([(-81, 40), (-79, 40), (-79, 42), (-81, 42)])

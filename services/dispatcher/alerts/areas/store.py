@@ -1,0 +1,40 @@
+"""Every statement on what area an alert asks for, and on whether it is held for one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from shared.db.session import Tx, execute
+
+
+async def hold(tx: Tx, alert_id: UUID, *, reason: str, codes: Sequence[str]) -> bool:
+    """Hold a draft that has no area yet; say whether it was one, and not held before."""
+    return bool(
+        await execute(
+            tx,
+            """UPDATE dispatcher_alert
+                  SET area_hold = :reason, held_codes = CAST(:codes AS text[])
+                WHERE alert_id = :alert_id AND state = 'draft' AND area_digest IS NULL
+                  AND area_hold IS NULL""",
+            alert_id=alert_id,
+            reason=reason,
+            codes=list(codes),
+        )
+    )
+
+
+async def request_area(tx: Tx, alert_id: UUID, *, request: Mapping[str, Any], who: str) -> None:
+    """Put another request for an area in the place of an alert's, and keep the first one."""
+    await execute(
+        tx,
+        """UPDATE dispatcher_alert
+              SET area_received = COALESCE(area_received, area_request),
+                  area_request = CAST(:request AS jsonb), area_set_by = :who,
+                  area_set_at = clock_timestamp()
+            WHERE alert_id = :alert_id""",
+        alert_id=alert_id,
+        request=orjson.dumps(request).decode(),
+        who=who,
+    )

@@ -1,0 +1,31 @@
+"""Holds an alert that the geofence has refused: what is not under way is not sent."""
+
+from services.dispatcher.recipients import store, store_runs
+from shared.bus.errors import NotYet
+from shared.db.session import Tx
+from shared.events.audience import AudienceRefused
+from shared.events.envelope import Poison
+
+
+async def hold_refused(tx: Tx, refused: AudienceRefused) -> str | None:
+    """Hold the broadcast and return the reason to page; None if it was held or over before.
+
+    Raises:
+        NotYet: the broadcast has not come.
+        Poison: what was refused had another area than the approved one.
+    """
+    alert_id, version = refused.alert_id, refused.version
+    if await store_runs.hold_refused(
+        tx,
+        alert_id=alert_id,
+        version=version,
+        area_digest=refused.area_digest,
+        reason=refused.reason,
+    ):
+        return f"alert {alert_id} is held: the geofence refused it, {refused.reason}"
+    cast = await store.hold_cast(tx, alert_id, version)
+    if cast is None:
+        raise NotYet(f"no broadcast {alert_id} version {version}")
+    if cast.kind != "alert" or cast.area_digest != refused.area_digest:
+        raise Poison("area-of-another-alert")
+    return None

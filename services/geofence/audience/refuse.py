@@ -1,0 +1,39 @@
+"""Refuse an alert: nobody is warned by guesswork, and the dispatcher hears of it."""
+
+from services.geofence.audience.run import Publish
+from shared.events.alert import AlertApproved
+from shared.events.audience import AudienceRefused
+from shared.events.envelope import Poison
+from shared.watch.logs import get_logger
+from shared.watch.metrics import pages
+
+log = get_logger(__name__)
+
+
+async def refuse(
+    alert: AlertApproved, reason: str, *, detail: str = "", publish: Publish
+) -> Poison:
+    """Say loudly that an alert is not resolved, and return what is to be raised.
+
+    A log, a count, a signed word to the dispatcher, which holds the alert and pages the person
+    on duty, and, by what is raised, a dead letter.
+    """
+    log.critical(
+        "audience.refused",
+        alert_id=str(alert.alert_id),
+        version=alert.version,
+        reason=reason,
+        detail=detail,
+    )
+    pages.labels("geofence", reason).inc()
+    await publish(
+        [
+            AudienceRefused(
+                alert_id=alert.alert_id,
+                version=alert.version,
+                area_digest=alert.area_digest,
+                reason=reason,
+            )
+        ]
+    )
+    return Poison(reason, detail)

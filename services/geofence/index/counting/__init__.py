@@ -1,0 +1,3 @@
+"""Owns how people in an area are counted: by channel, by language, by town.
+Consumes columns of the index.
+Publishes nothing."""

@@ -1,0 +1,52 @@
+"""How many people there are by channel, by language and by town."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.geofence.index.counting.town_grid import TownNumbers
+
+T = TypeVar("T", bound=np.integer[Any])
+
+CHANNELS = {"sms": 1, "voice": 2, "email": 4}
+
+
+def by_channel_and_language(
+    traits: NDArray[np.uint16], languages: Sequence[str]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Count people by the bits of their channels and by language tag, most spoken first."""
+    table = np.bincount(traits, minlength=8 * len(languages)).reshape(-1, 8)
+    per_bits, per_language = table.sum(axis=0), table.sum(axis=1)
+    ways = np.arange(8)
+    channels = {name: int(per_bits[(ways & bit) != 0].sum()) for name, bit in CHANNELS.items()}
+    spoken = np.flatnonzero(per_language)
+    spoken = spoken[np.argsort(-per_language[spoken], kind="stable")]
+    return channels, {languages[one]: int(per_language[one]) for one in spoken.tolist()}
+
+
+def by_town(person: NDArray[np.int32], town: TownNumbers, codes: Sequence[str]) -> dict[str, int]:
+    """Count people by the towns their places lie in, once in each town; nowhere is no town."""
+    pairs = distinct(person.astype(np.int64) << 16 | (town + 1))
+    counts = np.bincount(pairs & 0xFFFF, minlength=len(codes) + 1)[1:]
+    return {codes[one]: int(counts[one]) for one in np.flatnonzero(counts).tolist()}
+
+
+def distinct(values: NDArray[T]) -> NDArray[T]:
+    """Return the values in order, each once.
+
+    Faster than marking them where they are some of millions: numpy sorts integers in no time.
+    """
+    ordered = np.sort(values)
+    new = np.ones(ordered.size, np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    return ordered[new]
+
+
+def without(values: NDArray[T], others: NDArray[T]) -> NDArray[T]:
+    """Return the values that are not among others in ascending order."""
+    if not others.size:
+        return values
+    at = np.minimum(np.searchsorted(others, values), others.size - 1)
+    return np.asarray(values[others[at] != values])

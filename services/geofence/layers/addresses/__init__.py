@@ -1,0 +1,3 @@
+"""Owns the address points of the state, versioned like every layer.
+Consumes files of address points.
+Publishes nothing."""

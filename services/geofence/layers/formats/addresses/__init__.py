@@ -1,0 +1,3 @@
+"""Owns how address points stand in files, and how streets are written alike.
+Consumes rows of CSV, GeoJSON, GeoPackage and Shapefile.
+Publishes nothing."""

@@ -1,0 +1,3 @@
+"""Owns saved areas: named by a jurisdiction, versioned, never changed once written.
+Consumes composed areas.
+Publishes nothing."""

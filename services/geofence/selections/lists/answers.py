@@ -1,0 +1,98 @@
+"""What is taken and answered over HTTP about lists, streets and files."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from services.geofence.areas.answers import LayerUsed
+from services.geofence.layers.kinds import Layer
+from shared.web.errors import Problem, conflict
+from shared.web.models import StrictModel
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+HouseNumber = Annotated[int, Field(ge=0, le=999_999)]
+
+
+class UnmatchedRow(StrictModel):
+    """A row that stands for no point, as a spreadsheet counts; `near` are numbers there are."""
+
+    row: int
+    reason: str
+    column: str | None
+    near: list[str]
+
+
+class ListMatched(StrictModel):
+    """What a list came to: shapes to be used in an area, and every row that is not in them.
+
+    `columns` are those that were understood. Nothing of the list is kept.
+    """
+
+    rows: int
+    blank: int
+    matched: int
+    points: int
+    columns: list[str]
+    unmatched: list[UnmatchedRow]
+    shapes: list[dict[str, Any]]
+    layer_versions: list[LayerUsed]
+
+
+class StreetBody(StrictModel):
+    """A street of a town, or the numbers of it from `first` to `last`, or those of one side."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"street": "Main Street", "town": "Hartford", "first": 100, "last": 198,
+                 "side": "even"}
+            ]
+        }
+    )  # fmt: skip
+
+    street: Text
+    town: Text
+    first: HouseNumber | None = None
+    last: HouseNumber | None = None
+    side: Literal["odd", "even"] | None = None
+    radius_m: Annotated[float, Field(ge=1, le=1_000)] = 30.0
+
+
+class StreetMatched(StrictModel):
+    """The shapes of a street's addresses; `beside` are those that were not meant."""
+
+    addresses: int
+    beside: int
+    points: int
+    shapes: list[dict[str, Any]]
+    layer_versions: list[LayerUsed]
+
+
+class FileRead(StrictModel):
+    """The shapes of a file, to be used in an area; bounds are west, south, east, north."""
+
+    shapes: list[dict[str, Any]]
+    area_km2: float
+    vertices: int
+    bounds: tuple[float, float, float, float]
+
+
+def dots(points: Sequence[tuple[float, float]], radius_m: float) -> list[dict[str, Any]]:
+    """Return points as shapes of the grammar of areas: one shape, or none of no points."""
+    if not points:
+        return []
+    spots = [list(point) for point in points]
+    return [{"type": "points", "points": spots, "radius_m": radius_m}]
+
+
+def layers_of(layer: Layer | None) -> list[LayerUsed]:
+    """Return a layer version as answers name it."""
+    if layer is None:
+        return []
+    return [LayerUsed(kind=layer.kind, version=layer.version, digest=layer.digest)]
+
+
+def no_addresses() -> Problem:
+    """Return the refusal where no layer of addresses is imported."""
+    return conflict("no-address-layer", "No layer of addresses is imported.")

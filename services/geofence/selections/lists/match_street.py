@@ -1,0 +1,69 @@
+"""Find the points of a street's addresses, all of them or those of some numbers."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from services.geofence.layers.find_addresses import find_addresses
+from services.geofence.layers.kinds import Layer
+from services.geofence.selections.lists.address_list import leading
+from services.geofence.selections.lists.answers import no_addresses
+from shared.db.session import Tx
+from shared.web.errors import too_large, unprocessable
+
+MOST = 5_000
+Side = Literal["odd", "even"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Part of a street: numbers from `first` to `last`, of one side; None is no bound."""
+
+    street: str
+    town: str
+    first: int | None = None
+    last: int | None = None
+    side: Side | None = None
+
+    def holds(self, number: str) -> bool:
+        """Say whether a house number lies in it; one that is no number lies in a whole street."""
+        whole = leading(number)
+        if whole is None:
+            return self.first is None and self.last is None and self.side is None
+        return (
+            (self.first is None or whole >= self.first)
+            and (self.last is None or whole <= self.last)
+            and (self.side is None or whole % 2 == (self.side == "odd"))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StreetFound:
+    """The points of a stretch, each once; how many addresses it has, and how many lie beside it."""
+
+    points: tuple[tuple[float, float], ...]
+    addresses: int
+    beside: int
+    layer: Layer
+
+
+async def match_street(tx: Tx, stretch: Stretch) -> StreetFound:
+    """Return the points of the addresses in a stretch of a street.
+
+    Raises:
+        Problem: 409 no addresses are imported, 413 too many, 422 no such street or none there.
+    """
+    found = await find_addresses(tx, [(None, stretch.street, stretch.town, None)], most=MOST)
+    if found is None:
+        raise no_addresses()
+    layer, (match,) = found
+    if not match.addresses:
+        detail = "No address of this street is known in this town."
+        raise unprocessable("unknown-street", detail, pointer="/street")
+    if match.more:
+        raise too_large(f"The street has more than {MOST:,} addresses.", "too-many-addresses")
+    own = [address for address in match.addresses if stretch.holds(address.number)]
+    if not own:
+        detail = "The street has no address with such a number."
+        raise unprocessable("no-such-numbers", detail, pointer="/first")
+    points = tuple(dict.fromkeys((address.lon, address.lat) for address in own))
+    return StreetFound(points, len(own), len(match.addresses) - len(own), layer)

@@ -1,0 +1,268 @@
+"""What a preview says of an area: whom it holds, whom it concerns, and how much of it is told."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import pytest
+import shapely
+
+from shared.events.subscriber import Place, PlaceChanged, Reach
+from tests.conftest import KeyRings
+from tests.servers import ServiceDatabase
+from tests.service.geofence.desk import Desk, open_desk, settings_for
+from tests.service.geofence.parts import eventually
+from tests.service.geofence.test_api import layer, square
+from tests.service.geofence.world import World
+
+PREVIEW, RESOLVE = "/v1/areas/preview", "/internal/v1/areas/resolve"
+# Andover, Ansonia and Ashford with the populations of the gazetteer, on fields of our own.
+ANDOVER, ANSONIA, ASHFORD = "0901301080", "0900901220", "0901501430"
+PEOPLE = {ANDOVER: 3_149, ANSONIA: 18_902, ASHFORD: 4_185}
+TOWNS = layer(
+    (ANDOVER, "Andover", square(-72.8, 41.5)),
+    (ANSONIA, "Ansonia", square(-72.7, 41.5)),
+    (ASHFORD, "Ashford", square(-72.57, 41.5)),
+)
+
+
+def box(west: float, south: float, east: float, north: float) -> dict[str, Any]:
+    """Return an area of one box."""
+    geometry = shapely.geometry.mapping(shapely.box(west, south, east, north))
+    ring = [[x, y] for x, y in geometry["coordinates"][0]]
+    return {
+        "include": [{"type": "geojson", "geometry": {"type": "Polygon", "coordinates": [ring]}}]
+    }
+
+
+ANDOVERS = box(-72.8, 41.5, -72.7, 41.6)
+# Half of Andover, a hundredth of Ansonia.
+ACROSS = box(-72.75, 41.5, -72.699, 41.6)
+
+
+def resident(language: str, *spots: tuple[float, float], uncertainty_m: float = 0) -> PlaceChanged:
+    """Make somebody who is reached by text alone."""
+    return PlaceChanged(
+        subscriber_id=uuid.uuid4(),
+        version=1,
+        places=tuple(
+            Place(place_id=uuid.uuid4(), lon=lon, lat=lat, uncertainty_m=uncertainty_m)
+            for lon, lat in spots
+        ),
+        reach=Reach(channels=1, language=language),
+    )
+
+
+# In Andover 14 people of whom two speak Spanish, in Ansonia's near corner two of them again.
+ROSTER = [
+    *(resident("en-US", (-72.74 + n / 1_000, 41.55)) for n in range(10)),
+    *(resident("en-US", (-72.74, 41.56), (-72.6995, 41.56)) for _ in range(2)),
+    *(resident("es", (-72.74, 41.57)) for _ in range(2)),
+    resident("en-US", (-72.6989, 41.57), uncertainty_m=100),
+    resident("en-US", (-72.55, 41.55)),
+]
+
+
+@asynccontextmanager
+async def opened(world: World, keyrings: KeyRings, **settings: Any) -> AsyncIterator[Desk]:
+    """Open a replica on the world's database and bus."""
+    url = world.database.engine.url.render_as_string(hide_password=False)
+    given = settings_for(world.bus, ServiceDatabase("geofence", "", url, "", ""), keyrings)
+    async with open_desk(given.model_copy(update=settings), keyrings) as desk:
+        yield desk
+
+
+@pytest.fixture
+async def desk(world: World, keyrings: KeyRings) -> AsyncIterator[Desk]:
+    """A replica that knows three towns and nobody."""
+    async with opened(world, keyrings) as desk:
+        await desk.post("/v1/layers/town", TOWNS, **desk.staff("admin"))
+        yield desk
+
+
+async def preview(
+    desk: Desk, area: dict[str, Any], *, role: str = "manager", **more: Any
+) -> httpx2.Response:
+    """Ask for a preview."""
+    return await desk.post(PREVIEW, {"area": area, **more}, **desk.staff(role))
+
+
+async def settled(desk: Desk, world: World) -> None:
+    """Return when the replica knows everybody."""
+    await world.send(*ROSTER)
+
+    async def all_known() -> bool:
+        seen = await preview(desk, box(-72.9, 41.4, -72.4, 41.7))
+        return bool(seen.json()["people"] == len(ROSTER))
+
+    await eventually(all_known)
+
+
+@pytest.mark.shows("M12", "G9", "G10", "G13")
+async def test_a_manager_sees_whom_an_area_holds(desk: Desk, world: World) -> None:
+    await settled(desk, world)
+    seen = (await preview(desk, ACROSS)).json()
+    assert (seen["people"], seen["places"], seen["by_uncertainty"]) == (15, 16, 1)
+    assert seen["by_channel"] == {"sms": 15, "voice": 0, "email": 0}
+    # In fives, and of two people only that there are some.
+    assert seen["by_language"] == {"en-US": 15, "es": None}
+    ansonia, andover = seen["towns"]
+    assert (andover["code"], andover["name"]) == (ANDOVER, "Andover")
+    assert (andover["share"], ansonia["share"]) == (0.5, 0.01)
+    assert (andover["people"], ansonia["people"]) == (15, None)
+    half = round(PEOPLE[ANDOVER] / 2)
+    assert (andover["residents"], ansonia["residents"]) == (half, 189)
+    assert andover["reach"] == round(15 / (PEOPLE[ANDOVER] / 2), 3)
+    assert ansonia["reach"] is None
+    assert seen["residents"] == round(PEOPLE[ANDOVER] / 2 + PEOPLE[ANSONIA] / 100)
+    assert seen["reach"] == round(15 / (PEOPLE[ANDOVER] / 2 + PEOPLE[ANSONIA] / 100), 3)
+    assert [(one["kind"], one["code"]) for one in seen["jurisdictions"]] == [
+        ("town", ANSONIA),
+        ("town", ANDOVER),
+    ]
+    assert seen["slivers"] == [{"code": ANSONIA, "name": "Ansonia", "share": 0.01}]
+    assert seen["vertices"] == 5
+    assert seen["outline"] is None
+
+
+@pytest.mark.shows("S14", "M12")
+async def test_a_viewer_is_told_no_small_numbers(desk: Desk, world: World) -> None:
+    await settled(desk, world)
+    few = box(-72.7, 41.5, -72.699, 41.6)
+    exact = (await preview(desk, few)).json()
+    assert (exact["people"], exact["places"], exact["by_uncertainty"]) == (3, 2, 1)
+    coarse = (await preview(desk, few, role="viewer")).json()
+    assert (coarse["people"], coarse["places"], coarse["by_uncertainty"]) == (None, None, None)
+    assert coarse["by_channel"] == {"sms": None, "voice": 0, "email": 0}
+    assert coarse["reach"] is None
+    many = (await preview(desk, ANDOVERS, role="viewer")).json()
+    # Fourteen, and told as fifteen.
+    assert (many["people"], many["by_channel"]["sms"]) == (15, 15)
+    for same in ("digest", "residents", "jurisdictions", "area_km2", "by_language", "towns"):
+        assert many[same] == (await preview(desk, ANDOVERS)).json()[same]
+
+
+@pytest.mark.shows("G13", "M19")
+async def test_neighbours_are_named_and_not_entered(desk: Desk) -> None:
+    seen = (await preview(desk, ANDOVERS)).json()
+    assert [one["code"] for one in seen["jurisdictions"]] == [ANDOVER]
+    assert seen["neighbours"] == [
+        {"kind": "town", "code": ANSONIA, "name": "Ansonia", "distance_m": 0.0}
+    ]
+    assert seen["slivers"] == []
+    # 0.05 degrees to Ashford are 4.2 km here, from Andover it was 10.8.
+    nearer = (await preview(desk, box(-72.7, 41.5, -72.62, 41.6))).json()
+    assert [one["code"] for one in nearer["jurisdictions"]] == [ANSONIA]
+    near = {one["code"]: one["distance_m"] for one in nearer["neighbours"]}
+    assert near == {ANDOVER: 0.0, ASHFORD: pytest.approx(4_167, abs=5)}
+
+
+@pytest.mark.shows("M19")
+async def test_other_jurisdictions_are_named_where_they_are_imported(desk: Desk) -> None:
+    tribe = layer(("T1", "A nation", square(-72.79, 41.51, 0.01)),
+                  ("T2", "A campus", square(-72.75, 41.61, 0.01)))  # fmt: skip
+    await desk.post("/v1/layers/jurisdiction", tribe, **desk.staff("admin"))
+    seen = (await preview(desk, ANDOVERS)).json()
+    assert [(one["kind"], one["code"]) for one in seen["jurisdictions"]] == [
+        ("town", ANDOVER),
+        ("jurisdiction", "T1"),
+    ]
+    assert [(one["kind"], one["code"]) for one in seen["neighbours"]] == [
+        ("town", ANSONIA),
+        ("jurisdiction", "T2"),
+    ]
+    answer = (await desk.post(RESOLVE, {"area": ANDOVERS}, **desk.dispatcher())).json()
+    assert answer["jurisdictions"] == seen["jurisdictions"]
+    assert answer["neighbours"] == seen["neighbours"]
+    assert answer["estimate"]["residents"] == PEOPLE[ANDOVER]
+
+
+@pytest.mark.shows("G6")
+async def test_a_new_layer_is_seen_by_the_next_preview(desk: Desk) -> None:
+    assert (await preview(desk, ANDOVERS)).json()["residents"] == PEOPLE[ANDOVER]
+    moved = layer((ANSONIA, "Ansonia", square(-72.8, 41.5)))
+    await desk.post("/v1/layers/town", moved, **desk.staff("admin"))
+    seen = (await preview(desk, ANDOVERS)).json()
+    assert [one["code"] for one in seen["towns"]] == [ANSONIA]
+    assert seen["residents"] == PEOPLE[ANSONIA]
+    await desk.post("/v1/layers/town", TOWNS, **desk.staff("admin"))
+    assert (await preview(desk, ANDOVERS)).json()["residents"] == PEOPLE[ANDOVER]
+
+
+async def test_where_no_population_is_known_nothing_is_estimated(
+    world: World, keyrings: KeyRings
+) -> None:
+    async with opened(world, keyrings) as desk:
+        nothing = (await preview(desk, ANDOVERS)).json()
+        assert (nothing["towns"], nothing["residents"], nothing["reach"]) == ([], None, None)
+        assert (nothing["jurisdictions"], nothing["neighbours"]) == ([], [])
+        nameless = layer((ANDOVER, "Andover", square(-72.8, 41.5)),
+                         ("7", "Gondor", square(-72.7, 41.5)))  # fmt: skip
+        await desk.post("/v1/layers/town", nameless, **desk.staff("admin"))
+        seen = (await preview(desk, ACROSS)).json()
+        assert [one["residents"] for one in seen["towns"]] == [round(PEOPLE[ANDOVER] / 2), None]
+        assert (seen["residents"], seen["reach"]) == (None, None)
+        alone = (await preview(desk, ANDOVERS)).json()
+        assert alone["residents"] == PEOPLE[ANDOVER]
+
+
+@pytest.mark.shows("G4", "G5")
+async def test_an_outline_is_drawn_and_nobody_is_chosen_by_it(desk: Desk, world: World) -> None:
+    await settled(desk, world)
+    round_area = {"include": [{"type": "circle", "lon": -72.735, "lat": 41.55, "radius_m": 1_000}]}
+    plain = (await preview(desk, round_area)).json()
+    drawn = (await preview(desk, round_area, outline=8)).json()
+    outline = drawn.pop("outline")
+    assert drawn == {name: value for name, value in plain.items() if name != "outline"}
+    shape = shapely.geometry.shape(outline["geometry"])
+    assert outline["vertices"] == shapely.get_num_coordinates(shape) == 8
+    answer = (await desk.post(RESOLVE, {"area": round_area}, **desk.dispatcher())).json()
+    assert answer["digest"] == plain["digest"]
+    assert 0.05 < outline["growth"] < 0.2
+    around = (await preview(desk, {"include": [
+        {"type": "geojson", "geometry": outline["geometry"]}]})).json()  # fmt: skip
+    assert around["area_km2"] == pytest.approx(
+        plain["area_km2"] * (1 + outline["growth"]), rel=1e-3
+    )
+    for wrong in (7, 5_001, "8", True):
+        assert (await preview(desk, round_area, outline=wrong)).status_code == 422
+
+
+@pytest.mark.shows("G5")
+async def test_what_is_drawn_comes_back_to_the_last_digit(desk: Desk) -> None:
+    ring = [
+        [-72.7512345678901, 41.5512345678901],
+        [-72.7412345678902, 41.5512345678903],
+        [-72.7412345678904, 41.5612345678905],
+        [-72.7512345678901, 41.5512345678901],
+    ]
+    geometry = {"type": "Polygon", "coordinates": [ring]}
+    area = {"include": [{"type": "geojson", "geometry": geometry}]}
+    drawn = (await preview(desk, area, outline=8)).json()["outline"]["geometry"]
+    assert shapely.geometry.shape(drawn).equals(shapely.geometry.shape(geometry))
+    headers = desk.staff("manager") | {"Idempotency-Key": "once"}
+    saved = await desk.post("/v1/saved-areas", {"name": "Exact", "area": area}, **headers)
+    assert saved.json()["area"] == area
+    back = shapely.geometry.shape(saved.json()["geometry"])
+    assert sorted(shapely.get_coordinates(back).tolist()) == sorted(ring)
+
+
+@pytest.mark.shows("S43", "bad:J27")
+async def test_a_burst_of_previews_is_braked_by_whoever_asks(
+    world: World, keyrings: KeyRings
+) -> None:
+    async with opened(world, keyrings, previews_a_minute=3) as desk:
+        statuses = [(await preview(desk, ANDOVERS)).status_code for _ in range(4)]
+        assert statuses == [200, 200, 200, 429]
+        refused = await preview(desk, ANDOVERS)
+        assert refused.json()["type"] == "urn:ct-alert:problem:too-many-requests"
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+        other = await desk.post(
+            PREVIEW, {"area": ANDOVERS}, **desk.staff("manager", subject="another")
+        )
+        assert other.status_code == 200
+        # An alert that waits for its area is never braked.
+        answer = await desk.post(RESOLVE, {"area": ANDOVERS}, **desk.dispatcher())
+        assert answer.status_code == 200

@@ -1,0 +1,150 @@
+"""The directory of 9-1-1 centres behind a client, with boundaries drawn by hand."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, ClassVar
+
+import httpx2
+import shapely
+from fastapi import FastAPI, Request
+from shapely.geometry.base import BaseGeometry
+
+from services.geofence.layers.import_layer import import_layer
+from services.geofence.layers.kinds import Feature, Kind
+from services.geofence.psaps.api import make_routers
+from shared.db.session import Database, open_database
+from shared.security.keys import KeyRing
+from shared.security.principal import Principal
+from shared.web.app import make_app
+from shared.web.auth import BearerJwt, Scheme
+from tests.conftest import KeyRings
+from tests.servers import ServiceDatabase
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+ANDOVER, ANSONIA, ASHFORD = "0901301080", "0900901220", "0901501430"
+TOWNS = {
+    ANDOVER: shapely.box(-72.8, 41.5, -72.7, 41.6),
+    ANSONIA: shapely.box(-72.7, 41.5, -72.6, 41.6),
+    ASHFORD: shapely.box(-72.6, 41.5, -72.5, 41.6),
+}
+IN_ANDOVER, IN_ANSONIA, IN_ASHFORD = (-72.75, 41.55), (-72.65, 41.55), (-72.55, 41.55)
+LONG_AGO = "2020-01-01T05:00:00Z"
+
+
+@dataclass
+class StillClock:
+    """A clock that tests set."""
+
+    moment: datetime = NOW
+
+    def now(self) -> datetime:
+        """Return the moment it was set to."""
+        return self.moment
+
+
+class Partner:
+    """Lets in a partner by a header: whose keys there are is another service's to say."""
+
+    scheme: ClassVar[Scheme] = Scheme(
+        "partner", {"type": "apiKey", "in": "header", "name": "X-Partner"}
+    )
+
+    async def __call__(self, request: Request) -> Principal | None:
+        """Return a partner where the header is there."""
+        if "x-partner" not in request.headers:
+            return None
+        return Principal("partner:1", "partner", frozenset({"partner"}), "*")
+
+
+PARTNER = {"X-Partner": "1"}
+
+
+@dataclass
+class Desk:
+    """A client of the directory, its database, and the clock it goes by."""
+
+    client: httpx2.AsyncClient
+    database: Database
+    clock: StillClock
+    keyrings: KeyRings
+    admin_url: str
+
+    def staff(self, *roles: str, town: str = "*", subject: str = "ada") -> dict[str, str]:
+        """Return the headers of somebody with these roles."""
+        issuer = KeyRing.load(self.keyrings.path("issuer")).tokens.issuer
+        assert issuer is not None
+        token = issuer.issue(subject=subject, roles=list(roles), town=town)
+        return {"Authorization": f"Bearer {token}"}
+
+    async def post(self, path: str, body: object, **headers: str) -> httpx2.Response:
+        """Post JSON as an admin of the whole state unless said."""
+        return await self.client.post(path, json=body, headers=headers or self.staff("admin"))
+
+    async def ok(self, path: str, body: object, **headers: str) -> Any:
+        """Post JSON that must be taken; return the answer."""
+        answer = await self.post(path, body, **headers)
+        assert answer.status_code in (200, 201), answer.text
+        return answer.json()
+
+    async def ask(self, path: str, **query: Any) -> httpx2.Response:
+        """Get as a viewer."""
+        return await self.client.get(path, params=query, headers=self.staff("viewer"))
+
+    async def get(self, path: str, **query: Any) -> Any:
+        """Get as a viewer what must be there; return the answer."""
+        answer = await self.ask(path, **query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def at(self, spot: tuple[float, float], **query: Any) -> Any:
+        """Ask for the centres of a point."""
+        return await self.get("/v1/psaps", lon=spot[0], lat=spot[1], **query)
+
+    async def draw(
+        self, kind: Kind, shapes: Mapping[str, BaseGeometry], *, since: str = "2020-01-01"
+    ) -> None:
+        """Import a layer that holds from a date on."""
+        features = [Feature(code, f"Zone {code}", shape) for code, shape in shapes.items()]
+        data = b"".join(code.encode() + shapely.to_wkb(shape) for code, shape in shapes.items())
+        async with self.database.transaction() as tx:
+            await import_layer(tx, data, features, kind=kind, valid_from=date.fromisoformat(since))
+
+    async def open_three(self) -> None:
+        """Draw three towns and their centres A, B and C, and put these in the directory."""
+        await self.draw("town", TOWNS)
+        await self.draw("psap", dict(zip("ABC", TOWNS.values(), strict=True)))
+        for code, town in zip("ABC", TOWNS, strict=True):
+            await self.ok("/v1/psaps", {**record(code), "code": code, "towns": [town]})
+
+
+def record(code: str, **changes: Any) -> dict[str, Any]:
+    """Make what is said of a centre, with numbers of its own."""
+    digit = "ABCDEFGH".index(code)
+    return {
+        "valid_from": LONG_AGO,
+        "name": f"Centre {code}",
+        "fallout_numbers": [f"+1860555011{digit}"],
+        "emergency_numbers": [f"+1860555012{digit}"],
+        "police": {"kind": "local_police", "label": "Police", "number": f"+1860555013{digit}"},
+        "interpreter": {"number": "+18005550199", "only_for_9_1_1_calls": True},
+        **changes,
+    }
+
+
+@asynccontextmanager
+async def open_psaps(database: ServiceDatabase, keyrings: KeyRings) -> AsyncIterator[Desk]:
+    """Serve the directory on a database for the length of a `with`."""
+    opened = open_database(database.app_url, application_name="test")
+    clock = StillClock()
+    app: FastAPI = make_app(
+        title="test",
+        service="geofence",
+        routers=make_routers(database=opened, clock=clock, ring_through_days=365),
+        authenticators=[Partner(), BearerJwt(keyrings.ring("geofence").tokens.verifier)],
+    )
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield Desk(client, opened, clock, keyrings, database.admin_url)
+    await opened.close()

@@ -1,0 +1,64 @@
+"""Blocks of any sizes are cut into full chunks: everybody once, in the order they were found."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.geofence.audience.chunks import MOST_IDS, Chunk, Cutter
+from services.geofence.index.columns import no_places
+from services.geofence.index.view import Block
+from shared.events.audience import unpack_ids
+from tests.unit.geofence.oracle import ident, make_index, number_of
+
+PEOPLE = 3 * MOST_IDS
+VIEW = make_index(no_places(), PEOPLE).view()
+SIZES = st.lists(
+    st.one_of(st.integers(1, 40), st.integers(MOST_IDS - 2, MOST_IDS + 2)), max_size=5
+).filter(lambda sizes: sum(sizes) <= PEOPLE)
+
+
+def cut(sizes: list[int], *, uncertain_from: int) -> list[Chunk]:
+    """Cut blocks of these sizes, those from some number on matched by uncertainty."""
+    cutter, chunks, at = Cutter(VIEW), [], 0
+    for number, size in enumerate(sizes):
+        people = np.arange(at, at + size, dtype=np.int32)
+        chunks += cutter.add(Block(people, number >= uncertain_from))
+        at += size
+    return [*chunks, *cutter.rest()]
+
+
+@given(sizes=SIZES, uncertain_from=st.integers(0, 5))
+def test_everybody_is_in_one_chunk_under_the_right_reason(
+    sizes: list[int], uncertain_from: int
+) -> None:
+    chunks = cut(sizes, uncertain_from=uncertain_from)
+    assert all(chunk.members == MOST_IDS for chunk in chunks[:-1])
+    assert all(0 < chunk.members <= MOST_IDS for chunk in chunks)
+    inside, around = (
+        [number_of(packed[at : at + 16]) for packed in part for at in range(0, len(packed), 16)]
+        for part in (
+            [chunk.inside for chunk in chunks],
+            [chunk.by_uncertainty for chunk in chunks],
+        )
+    )
+    split = sum(sizes[:uncertain_from])
+    assert inside == list(range(split))
+    assert around == list(range(split, sum(sizes)))
+
+
+@pytest.mark.shows("G14")
+def test_a_chunk_leaves_as_soon_as_it_is_full() -> None:
+    cutter = Cutter(VIEW)
+    assert list(cutter.add(Block(np.arange(MOST_IDS - 1, dtype=np.int32), False))) == []
+    last = Block(np.array([MOST_IDS - 1], np.int32), False)
+    (chunk,) = cutter.add(last)
+    assert chunk.members == MOST_IDS
+    assert list(cutter.rest()) == []
+
+
+def test_ids_go_as_they_are_also_those_that_end_in_zeros() -> None:
+    (chunk,) = cut([3], uncertain_from=1)
+    written = chunk.encoded()
+    assert unpack_ids(written["inside"]) == [ident(number) for number in range(3)]
+    assert written["by_uncertainty"] == ""
