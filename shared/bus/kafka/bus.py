@@ -156,10 +156,17 @@ class Bus:
             BusError: there is no such topic.
         """
         name = self.topic_name(topic)
-        # Over the connection kept for offsets: a new one would cost an alert 50 ms.
-        async with self._inspect() as inspector:
-            client = inspector._client
-            answer = await client.send(client.get_random_node(), TopicIdsRequest([name]))
+        # Over the connection kept for offsets, as a new one would cost an alert 50 ms; where it
+        # is older than the broker behind it, a new one is asked.
+        for is_new in (self._inspector is None, True):
+            try:
+                async with self._inspect() as inspector:
+                    client = inspector._client
+                    answer = await client.send(client.get_random_node(), TopicIdsRequest([name]))
+                break
+            except BusUnavailable:
+                if is_new:
+                    raise
         found = topic_ids(answer).get(name)
         if found is None:
             raise BusError(f"there is no topic {name}")
@@ -173,16 +180,9 @@ class Bus:
         Raises:
             BusError: there is no such topic.
         """
-        known = self._known.get(topic.name)
-        if known is None:
-            name = self.topic_name(topic)
-            async with self._admin() as admin:
-                (answer,) = await admin.describe_topics([name])
-            if answer["error_code"]:
-                raise BusError(f"{name}: {for_code(answer['error_code']).__name__}")
-            known = tuple(sorted(one["partition"] for one in answer["partitions"]))
-            self._known[topic.name] = known
-        return known
+        if topic.name not in self._known:
+            await self.topic_id(topic)
+        return self._known[topic.name]
 
     async def end_offsets(self, topic: Topic) -> dict[int, int]:
         """Return per partition the offset the next record will have."""

@@ -89,6 +89,7 @@ class Api:
     def url(self, operation: Operation, *, own: str = "") -> str:
         """Fill an operation's path with what could be there, and `own` as the first id."""
         filled = operation.path.replace("{kind}", "town").replace("{channel}", "sms")
+        filled = filled.replace("{version}", "1")
         while "{" in filled:
             before, _, rest = filled.partition("{")
             filled = before + (own or str(uuid4())) + rest.partition("}")[2]

@@ -18,7 +18,7 @@ from tests.service.geofence.world import World
 
 Act = Callable[[], Awaitable[None]]
 
-# Between which steps of FLOWS something may happen: 1 register, 2 read V, 3 resolve, 5 completed.
+# Where something may happen: 1 registers, 2 reads V, 3 resolves, 5 says that it is complete.
 STEPS = ("before 1", "between 1 and 2", "between 2 and 3", "in 3", "between 3 and 5", "after 5")
 
 

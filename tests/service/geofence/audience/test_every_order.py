@@ -1,8 +1,8 @@
 """Every order of an alert, a change and a death, played on real servers: nobody lost or twice.
 
-FLOWS §4 makes a run in five steps: 1 register and commit, 2 read V, 3 wait for V and resolve,
-4 resolve again if that went early, 5 say that it is complete. What can come in between, and where
-it is forced:
+A run has five steps (`audience/resolve.py`): 1 register and commit, 2 read V, 3 wait for V and
+resolve, 4 resolve again if that went early, 5 say that it is complete. What can come in between,
+and where it is forced:
 
 | what | when | where |
 |---|---|---|

@@ -118,7 +118,7 @@ class Gate:
 
 
 @pytest.mark.parametrize("finishes", [True, False], ids=["finishes", "is_given_up"])
-@pytest.mark.shows("F06", "G8")
+@pytest.mark.shows("F03", "G8")
 async def test_a_partition_that_moves_in_the_middle_of_a_run_doubles_nobody(
     world: World, finishes: bool
 ) -> None:

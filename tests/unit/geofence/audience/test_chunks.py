@@ -20,7 +20,8 @@ SIZES = st.lists(
 
 def cut(sizes: list[int], *, uncertain_from: int) -> list[Chunk]:
     """Cut blocks of these sizes, those from some number on matched by uncertainty."""
-    cutter, chunks, at = Cutter(VIEW), [], 0
+    cutter, at = Cutter(VIEW), 0
+    chunks: list[Chunk] = []
     for number, size in enumerate(sizes):
         people = np.arange(at, at + size, dtype=np.int32)
         chunks += cutter.add(Block(people, number >= uncertain_from))
