@@ -83,6 +83,16 @@ class Workshop:
 
     @contextlib.asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:
+        if self._slots.locked():
+            await self._queue()
+        else:
+            await self._slots.acquire()
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    async def _queue(self) -> None:
         if self._waiting >= MOST_WAITING:
             raise Busy
         self._waiting += 1
@@ -92,10 +102,6 @@ class Workshop:
             raise Busy from None
         finally:
             self._waiting -= 1
-        try:
-            yield
-        finally:
-            self._slots.release()
 
     async def _ask(self, data: bytes) -> bytes:
         for _ in range(2):
