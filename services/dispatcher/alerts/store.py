@@ -177,7 +177,7 @@ async def end_expired(tx: Tx, *, limit: int) -> Sequence[RowMapping]:
 
 
 # A run on its way writes chunks of the audience (late joiners and late cards say nothing of it);
-# only when none has come for a while is the alert told again.
+# only when none has come for a while is the alert told again. One that is held waits for a person.
 _REANNOUNCE = f"""
 UPDATE dispatcher_alert AS a SET announced_at = clock_timestamp()
 WHERE alert_id IN (
@@ -189,6 +189,9 @@ WHERE alert_id IN (
       SELECT 1 FROM dispatcher_chunk AS c
       WHERE c.alert_id = l.alert_id AND c.version = l.version AND c.origin = 'audience'
         AND c.created_at > clock_timestamp() - make_interval(secs => :silence_s))
+    AND NOT EXISTS (
+      SELECT 1 FROM dispatcher_broadcast AS b
+      WHERE b.alert_id = l.alert_id AND b.version = l.version AND b.state = 'held')
   ORDER BY l.alert_id LIMIT :limit FOR UPDATE OF l SKIP LOCKED)
 RETURNING {_ALL}
 """

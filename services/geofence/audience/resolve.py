@@ -77,7 +77,8 @@ class Resolver:
             fp("geofence.after_sight")
             run.went_early = not await self._reached(sight, within_s=self._patience_s)
             await self._publish_new(run)
-        if sight is None or run.went_early:
+        if sight is None or run.went_early or not await self._stands(sight):
+            run.went_early = True
             log.warning("audience.went_early", alert_id=str(alert.alert_id))
             self._complete_later(run, sight)
         else:
@@ -144,6 +145,19 @@ class Resolver:
             log.error("audience.no_roster", error=str(error))
             return None
 
+    async def _stands(self, sight: Sight) -> bool:
+        """Say whether V is still of the topic there is.
+
+        Asked after the index was looked at: while the topic is the same, all that the index has
+        read was of it; of one made again it may have passed V in other people's changes.
+        """
+        try:
+            return await self._bus.topic_id(PLACE_CHANGED) == sight.topic_id
+        except BusUnavailable:
+            raise
+        except BusError:
+            return False
+
     async def _reached(self, sight: Sight | None, *, within_s: float) -> bool:
         return sight is not None and await self._roster.reached(
             sight.offsets, topic_id=sight.topic_id, within_s=within_s
@@ -203,12 +217,14 @@ class Resolver:
         run: Run | None = early
         while await self._still_live(early.alert):
             try:
-                if sight is None:
+                if sight is None or not await self._stands(sight):
                     sight = await self._sight()
                 elif await self._reached(sight, within_s=self._look_again_s):
                     run = run or await self._begin(early.alert, early.area)
                     if run is not None:
                         await self._publish_new(run)
+                        if not await self._stands(sight):
+                            continue
                         await self._complete(run, sight)
                     return
             except Poison:

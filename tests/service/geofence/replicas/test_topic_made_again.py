@@ -2,14 +2,14 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import pytest
 
 from shared.bus.message import Message
 from shared.events.topics import PLACE_CHANGED
 from tests.service.geofence.audience.listening import faults
-from tests.service.geofence.audience.steps import Between, settled
+from tests.service.geofence.audience.steps import Between, Lagging, Steps, settled
 from tests.service.geofence.parts import eventually, running
 from tests.service.geofence.world import AREA, INSIDE, OUTSIDE, World, approved, place_changed
 
@@ -174,6 +174,51 @@ async def test_v_is_never_of_two_topics(world: World) -> None:
     assert run.roster_topic_id == await world.bus.topic_id(PLACE_CHANGED)
     assert sum(run.roster_offsets.values()) == 3
     assert faults(audience, must=before | moved[0], may=()) == []
+
+
+class Misled(Lagging):
+    """An index that reads on in the new topic, and takes its offsets for those of the lost one."""
+
+    async def reached(
+        self, offsets: Mapping[int, int], *, topic_id: str, within_s: float | None
+    ) -> bool:
+        """Say that it is as far as the lost topic ever was."""
+        if topic_id == self.lost:
+            return True
+        self.caught_up.set()
+        return await super().reached(offsets, topic_id=topic_id, within_s=within_s)
+
+    lost = ""
+
+
+@pytest.mark.shows("F16", "G8")
+async def test_an_index_that_passes_v_in_another_topic_completes_no_run(world: World) -> None:
+    before, unseen, after = await come(world, 10), set[uuid.UUID](), set[uuid.UUID]()
+
+    async def made_again() -> None:
+        await lose(world)
+        await world.send_many([place_changed(who, 1, INSIDE) for who in unseen])
+        after.update(await come(world, 5))
+
+    async with running(world.places(), world.tail(), world.relay()):
+        await world.roster.loaded.wait()
+        await world.indexed()
+        misled = Misled(world.roster)
+        misled.lost = await world.bus.topic_id(PLACE_CHANGED)
+        unseen |= await come(world, 5)
+        # Kept before the alert is registered, they are the run's to tell and nobody else's.
+        await world.kept()
+        alert = approved()
+        resolver = Steps("in 3", made_again).resolver(world.seen_by(misled))
+        await resolver.resolve(alert)
+        await settled(resolver)
+        await world.kept()
+        await world.relayed()
+    audience = await world.heard(alert)
+    (run,) = audience.completed
+    assert run.roster_topic_id == await world.bus.topic_id(PLACE_CHANGED) != misled.lost
+    assert faults(audience, must=before | unseen | after, may=()) == []
+    assert audience.members(late=False) >= unseen
 
 
 @pytest.mark.shows("F16", "G8")
