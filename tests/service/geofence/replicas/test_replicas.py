@@ -94,7 +94,8 @@ async def _play(world: World, replicas: Sequence[Replica]) -> None:
     audiences = await world.all_heard()
     heard = [audiences[alert.alert_id, 1] for alert in alerts]
     assert [faults(one, must={*people, late}, may=()) for one in heard] == [[]] * PARTITIONS
-    assert all(late in one.members(late=True) for one in heard)
+    # An alert that was registered after the change has it in its run; the victim's was before.
+    assert any(late in one.members(late=True) for one in heard)
     # It did die in the middle: a run of its has chunks and no end.
     assert any({c.run_id for c in one.chunks if not c.late} > {*one.runs()} for one in heard)
     for one in replicas[1:]:
