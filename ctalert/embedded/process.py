@@ -16,6 +16,10 @@ from ctalert.embedded.account import EmbeddedError
 # Below every system's range of passing client ports: a port we want to have again after a kill
 # must not be taken by somebody's outgoing connection meanwhile.
 _PORTS = range(20_000, 30_000)
+# A port is free until its server has started: so none is given twice by one process, and
+# processes that choose at the same time choose from different shares.
+_SHARES = 16
+_given: set[int] = set()
 
 
 def command_line(pid: int) -> str:
@@ -74,8 +78,9 @@ def free_port(wanted: int | None = None) -> int:
     if wanted and wait_until(lambda: _is_free(wanted), 3):
         return wanted
     for _ in range(1000):
-        port = chance.choice(_PORTS)
-        if _is_free(port):
+        port = chance.choice(_PORTS[os.getpid() % _SHARES :: _SHARES])
+        if port not in _given and _is_free(port):
+            _given.add(port)
             return port
     raise EmbeddedError(f"no port from {_PORTS.start} to {_PORTS.stop} is free on 127.0.0.1")
 
