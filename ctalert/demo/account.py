@@ -1,7 +1,7 @@
 """Accounts for every recipient: the rows, the simulators' ledgers and the seed's list."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,15 @@ TEMPORARY = ("20429", "421", "450", "451", "452")
 class Account:
     """What does not add up; all zero when everybody is accounted for."""
 
-    lost: int
+    missing: Set[tuple[str, str]]
     duplicates: int
     false_handed_over: int
     phantom: int
+
+    @property
+    def lost(self) -> int:
+        """The number of (channel, address) that nothing reached and no reason excuses."""
+        return len(self.missing)
 
     @property
     def clean(self) -> bool:
@@ -46,7 +51,7 @@ def account(
     reached = {(line["kind"], line["to"]) for line in lines}
     handed_over = {key for key, row in rows.items() if row["handed_over_at"]}
     return Account(
-        lost=len(expected - reached - _excused(ledger)),
+        missing=expected - reached - _excused(ledger),
         duplicates=sum(max(0, count - 1 - failures[key]) for key, count in accepts.items()),
         false_handed_over=len(handed_over - set(accepts)),
         phantom=len(reached - expected),

@@ -161,12 +161,12 @@ class Stage:
         """Return when everybody inside is reached and nothing is under way but receipts."""
         expected = expected_deliveries(inside, emergency=True)
 
-        async def look() -> tuple[int, bool, dict[str, int]]:
+        async def look() -> tuple[list[tuple[str, str]], bool, dict[str, int]]:
             rows, report = await self.deliveries(alert_id), await self.report(alert_id)
             checked = account(expected=expected, deliveries=rows, ledger=await self.ledger())
-            return checked.lost, report["complete"], report["by_state"]
+            return sorted(checked.missing), report["complete"], report["by_state"]
 
-        await until(look, lambda seen: seen[:2] == (0, True), within_s=within_s)
+        await until(look, lambda seen: seen[:2] == ([], True), within_s=within_s)
 
     async def check(self, alert_id: str, inside: Sequence[Person]) -> dict[str, Any]:
         """Hold rows, report, ledger and brute force against one another; return the report.

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from services.dispatcher.contacts.report_contact import report_contact
 from services.dispatcher.delivery import store
-from services.dispatcher.delivery.claim import claim
+from services.dispatcher.delivery.claims.claim import claim
 from services.dispatcher.delivery.pacing import (
     URGENCY,
     Rest,
@@ -136,7 +136,9 @@ class Deliverer:
         asked_at = time.monotonic()
         try:
             async with self._database.transaction(town=ALL_TOWNS) as tx:
-                claimed = await claim(tx, ids, provider=self._provider.name)
+                claimed = await claim(
+                    tx, ids, provider=self._provider.name, channel=self._provider.channel
+                )
             fp("dispatcher.after_claim_commit")
             await self._composer.prepare(claimed)
         except BaseException:

@@ -1,4 +1,4 @@
-"""The statements that move deliveries as they are claimed, sent and receipted.
+"""The statements that move deliveries as they are sent and receipted.
 
 Every statement locks its rows in the order of their ids, names the states a row may come from and
 checks the epoch, so that two of them beside each other neither deadlock nor undo one another.
@@ -11,10 +11,8 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 
 from services.dispatcher.delivery.states import (
-    LEASE_S,
     MAX_ATTEMPTS,
     RANK,
-    Claimed,
     Effect,
     Found,
     Outcome,
@@ -35,88 +33,9 @@ _GIVEN = """
 
 
 def statement(sql: str) -> str:
-    """Return a statement with the numbers and the unpacking of arrays that several share."""
-    return (
-        sql.replace("{given}", _GIVEN)
-        .replace("{max_attempts}", str(MAX_ATTEMPTS))
-        .replace("{lease_s}", str(LEASE_S))
-    )
+    """Return a statement with the number and the unpacking of arrays that several share."""
+    return sql.replace("{given}", _GIVEN).replace("{max_attempts}", str(MAX_ATTEMPTS))
 
-
-# The broadcast is held FOR SHARE: a cancel waits for claims under way, and none begins after it.
-# Its door comes first, because those who wait at a door are let in by turns: holders of row locks
-# who come and go beside each other would keep a cancel out for as long as the sending lasts.
-_CLAIM = statement("""
-WITH wanted AS MATERIALIZED (
-    SELECT d.delivery_id, d.alert_id, d.version, d.priority FROM dispatcher_delivery AS d
-    WHERE d.delivery_id = ANY(CAST(:ids AS uuid[])) AND d.state IN ('pending', 'retry_wait')
-      AND (d.due_at IS NULL OR d.due_at <= clock_timestamp())
-), door AS MATERIALIZED (
-    SELECT pg_advisory_xact_lock_shared(hashtextextended(CAST(w.alert_id AS text), w.version))
-    FROM (SELECT DISTINCT alert_id, version FROM wanted WHERE priority <> 'notice'
-          ORDER BY alert_id, version) AS w
-), cast_of AS MATERIALIZED (
-    SELECT b.* FROM dispatcher_broadcast AS b
-    WHERE (b.alert_id, b.version) IN (SELECT w.alert_id, w.version FROM wanted AS w)
-      AND (SELECT count(*) FROM door) >= 0
-    ORDER BY b.alert_id, b.version FOR SHARE OF b
-), locked AS MATERIALIZED (
-    SELECT d.* FROM dispatcher_delivery AS d
-    WHERE d.delivery_id IN (SELECT w.delivery_id FROM wanted AS w)
-      AND d.state IN ('pending', 'retry_wait')
-      AND (d.due_at IS NULL OR d.due_at <= clock_timestamp())
-    ORDER BY d.delivery_id FOR UPDATE OF d SKIP LOCKED
-), checked AS MATERIALIZED (
-    SELECT l.delivery_id, b.kind, b.severity, b.reference, b.opened_at, b.expires_at,
-           n.template, n.values_sealed, COALESCE(n.address_sealed, c.address_sealed) AS address,
-           CASE WHEN b.state = 'stopped' THEN 'cancelled'
-                WHEN b.state = 'ended' OR b.expires_at <= clock_timestamp() THEN 'expired'
-                WHEN b.state = 'held' THEN NULL
-                WHEN b.kind <> 'notice' AND s.channel IS NOT NULL THEN 'suppressed'
-                WHEN COALESCE(n.address_sealed, c.address_sealed) IS NULL THEN 'suppressed'
-                WHEN l.attempts >= {max_attempts} THEN 'failed'
-                ELSE 'sending' END AS verdict,
-           CASE WHEN b.state = 'stopped' THEN 'stopped'
-                WHEN b.state = 'ended' OR b.expires_at <= clock_timestamp() THEN 'expired'
-                WHEN b.kind <> 'notice' AND s.channel IS NOT NULL THEN s.reason
-                WHEN COALESCE(n.address_sealed, c.address_sealed) IS NULL THEN 'contact_gone'
-                WHEN l.attempts >= {max_attempts} THEN 'attempts_used' END AS reason
-    FROM locked AS l
-    JOIN cast_of AS b USING (alert_id, version)
-    LEFT JOIN dispatcher_notice AS n ON b.kind = 'notice' AND n.notice_id = l.alert_id
-    LEFT JOIN dispatcher_suppression AS s ON s.channel = l.channel
-        AND s.address_hash = l.address_hash AND s.lifted_at IS NULL
-    LEFT JOIN LATERAL (
-        SELECT c.address_sealed FROM dispatcher_delivery_member AS m
-        JOIN dispatcher_contact AS c ON c.subscriber_id = m.subscriber_id
-            AND c.channel = l.channel AND c.address_hash = l.address_hash
-        WHERE m.delivery_id = l.delivery_id
-          AND (c.basis = 'verified' OR (b.emergency AND l.channel = 'voice'))
-        LIMIT 1
-    ) AS c ON b.kind <> 'notice'
-), moved AS (
-    UPDATE dispatcher_delivery AS d SET
-        state = k.verdict,
-        rank = CASE k.verdict WHEN 'sending' THEN 0 ELSE 3 END,
-        epoch = d.epoch + CASE k.verdict WHEN 'sending' THEN 1 ELSE 0 END,
-        lease_until = CASE k.verdict
-            WHEN 'sending' THEN clock_timestamp() + interval '{lease_s} seconds' END,
-        due_at = NULL, swept = 0, reason = k.reason,
-        settled_at = CASE k.verdict WHEN 'sending' THEN NULL ELSE clock_timestamp() END
-    FROM checked AS k WHERE d.delivery_id = k.delivery_id AND k.verdict IS NOT NULL
-    RETURNING d.*
-), tried AS (
-    INSERT INTO dispatcher_attempt (delivery_id, epoch, provider)
-    SELECT m.delivery_id, m.epoch, :provider FROM moved AS m WHERE m.state = 'sending'
-)
-SELECT m.delivery_id, m.epoch, m.attempts, m.alert_id, m.version, m.channel, m.priority,
-       m.language, m.address_hash, m.hash_key_id, m.created_at, k.kind, k.severity, k.reference,
-       k.opened_at, k.expires_at, k.template, k.values_sealed, k.address AS address_sealed,
-       clock_timestamp() AS started_at,
-       CAST(EXTRACT(epoch FROM k.expires_at - clock_timestamp()) AS float8) AS seconds_left
-FROM moved AS m JOIN checked AS k USING (delivery_id)
-WHERE m.state = 'sending'
-""")
 
 _RECORD = statement("""
 WITH given AS MATERIALIZED ({given}), tried AS (
@@ -212,12 +131,6 @@ FROM given AS g JOIN locked USING (delivery_id)
 WHERE d.delivery_id = g.delivery_id AND d.rank = 3 AND d.handed_over_at IS NULL
   AND g.state IN ('accepted', 'sent', 'delivered')
 """)
-
-
-async def claim(tx: Tx, ids: Sequence[UUID], *, provider: str) -> list[Claimed]:
-    """Take these deliveries for sending; close those that must not be sent, with the reason."""
-    rows = await fetch(tx, _CLAIM, ids=list(ids), provider=provider)
-    return [Claimed(**row) for row in rows]
 
 
 async def record_outcomes(tx: Tx, outcomes: Sequence[Outcome]) -> int:

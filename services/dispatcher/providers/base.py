@@ -23,6 +23,11 @@ from uuid import UUID
 # Webhook retries on every failure, 5 times; connect 3 s, read 1.5 s (the default is 1 on connect).
 _OVERRIDES = "#rc=5&rp=all&ct=3000&rt=1500"
 
+# Clocks differ, and the provider's dates are whole seconds.
+CLOCK_SLACK_S = 2
+# A call asked for is listed by then or never: longer than a request lasts, and what takes it late.
+CALL_LISTED_WITHIN_S = 60
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

@@ -1,13 +1,15 @@
 """Calls by Twilio's Calls resource: the words are spoken from TwiML that travels with the call."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from xml.sax.saxutils import escape, quoteattr
 
 from twilio.base.exceptions import TwilioException
 from twilio.rest import Client
 
 from services.dispatcher.providers.base import (
+    CALL_LISTED_WITHIN_S,
+    CLOCK_SLACK_S,
     Accepted,
     InvalidAddress,
     Lapsed,
@@ -21,6 +23,8 @@ from shared.clock import Clock
 _LONGEST_TWIML = 4000
 _RING_S = 30
 _MOST_LOOKED_AT = 50
+# From the earliest a call can be dated to the latest.
+_LISTED_WITHIN = timedelta(seconds=CALL_LISTED_WITHIN_S + 2 * CLOCK_SLACK_S)
 # What the receipts need to know: somebody or something answered, and how it ended.
 _EVENTS = ["answered", "completed"]
 _VOICES = {
@@ -100,14 +104,16 @@ class TwilioVoice:
     async def look_up(
         self, message: Message, *, since: datetime, taken: Collection[str] = ()
     ) -> Accepted | None:
-        """Find the oldest call of ours to this number since then that is nobody else's.
+        """Find the oldest call of ours to this number that was made then and is nobody else's.
 
-        A call carries no text, so `taken` must name the calls of other deliveries to the number.
+        A call carries no text: `taken` names the calls of other deliveries to the number, and one
+        listed later than ours can have been is not looked at (see the claim, which makes no other
+        call meanwhile).
 
         Raises:
             ProviderError: the list cannot be had now.
         """
-        second = since.replace(microsecond=0)
+        second, until = since.replace(microsecond=0), since + _LISTED_WITHIN
         found: Accepted | None = None
         try:
             async for one in await self._calls.stream_async(
@@ -115,7 +121,7 @@ class TwilioVoice:
             ):
                 if one.date_created is None or one.date_created < second:
                     break
-                if one.sid not in taken:
+                if one.sid not in taken and one.date_created <= until:
                     found = Accepted(*sid_of(one))
         except (ValueError, TypeError, AttributeError, TwilioException) as error:
             raise unreadable(error) from error

@@ -8,7 +8,7 @@ from datetime import timedelta
 from services.dispatcher.delivery.deliver import EXERCISE
 from services.dispatcher.delivery.states import Claimed, Found
 from services.dispatcher.delivery.unknown import adopt, give_up, take_unknown
-from services.dispatcher.providers.base import Accepted, Message, Provider, ProviderError
+from services.dispatcher.providers.base import CLOCK_SLACK_S, Accepted, Message, Provider, ProviderError
 from services.dispatcher.receipts import store
 from shared.db.session import ALL_TOWNS, Database, is_transient
 from shared.watch.logs import get_logger
@@ -21,8 +21,7 @@ looked_up = Counter("ctalert_look_ups_total", "Look-ups of unknown sends", ["cha
 _EVERY_S = 1.0
 _AT_ONCE = 64
 _PARALLEL = 8
-# Clocks differ and the provider's dates are whole seconds.
-_SLACK = timedelta(seconds=2)
+_SLACK = timedelta(seconds=CLOCK_SLACK_S)
 _MOST_CANDIDATES = 10
 
 Compose = Callable[[Claimed], Awaitable[Message]]

@@ -9,7 +9,7 @@ import pytest
 
 from services.dispatcher.alerts import store
 from services.dispatcher.delivery.broadcasts.stop_broadcast import stop_broadcast
-from services.dispatcher.delivery.claim import claim
+from services.dispatcher.delivery.claims.claim import claim
 from services.dispatcher.delivery.states import DeliveryState, Outcome
 from services.dispatcher.delivery.store import record_outcomes
 from services.dispatcher.recipients.fan_out import fan_out
@@ -64,7 +64,7 @@ async def test_a_cancel_has_its_turn_however_busy_the_sending_is(desk: Desk, key
     async def claims(mine: UUID) -> None:
         while not over.is_set():
             async with stage.database.transaction(town=ALL_TOWNS) as tx:
-                for one in await claim(tx, [mine], provider="fake"):
+                for one in await claim(tx, [mine], provider="fake", channel="sms"):
                     unsent = Outcome(one.delivery_id, one.epoch, DeliveryState.PENDING, "x",
                                      counted=False)  # fmt: skip
                     await record_outcomes(tx, [unsent])

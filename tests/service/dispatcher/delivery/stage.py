@@ -11,7 +11,7 @@ import orjson
 
 from services.dispatcher.contacts.keep_contact import keep_contact
 from services.dispatcher.delivery.broadcasts.open_broadcast import open_broadcast
-from services.dispatcher.delivery.claim import claim
+from services.dispatcher.delivery.claims.claim import claim
 from services.dispatcher.delivery.deliver import Deliverer
 from services.dispatcher.delivery.states import Broadcast, Claimed, Texts
 from services.dispatcher.delivery.wording.compose import Composer
@@ -141,10 +141,10 @@ class Stage:
         async with self.database.transaction(town=ALL_TOWNS) as tx:
             return await complete(tx, subscribers=subscribers or None)
 
-    async def claim(self, *ids: UUID) -> list[Claimed]:
+    async def claim(self, *ids: UUID, channel: str = "sms") -> list[Claimed]:
         """Claim deliveries, as a worker does."""
         async with self.database.transaction(town=ALL_TOWNS) as tx:
-            return await claim(tx, ids, provider="fake")
+            return await claim(tx, ids, provider="fake", channel=channel)
 
     async def sendable(self, count: int = 1, **changes: Any) -> tuple[UUID, list[UUID]]:
         """Open a broadcast to new residents; return the alert and its deliveries."""

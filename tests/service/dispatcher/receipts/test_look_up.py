@@ -117,3 +117,22 @@ async def test_a_mail_is_sent_again_without_asking(room: Room) -> None:
     await look_up_of(room, "email", provider).look_up()
     assert (await room.delivery(delivery_id))["state"] == "retry_wait"
     await provider.close()
+
+
+@pytest.mark.shows("D6", "goal:G1")
+async def test_a_call_of_a_later_alert_is_never_taken_for_an_earlier_one(
+    simulators: Running, room: Room
+) -> None:
+    """The first was never taken, and the outcome of the second has not been written yet."""
+    provider, number = open_provider("voice", room.context.settings), "+18605550031"
+    first = await room.a_delivery(channel="voice", state="unknown", due_s=0, address=number)
+    await room.run(
+        """UPDATE dispatcher_attempt SET started_at = now() - interval '66 seconds'
+           WHERE delivery_id = :id""",
+        id=first,
+    )
+    await provider.send(a_message("voice", number, body="Flood."))
+    await look_up_of(room, "voice", provider).look_up()
+    row = await room.delivery(first)
+    assert (row["state"], row["sid"]) == ("retry_wait", None)
+    await provider.close()
