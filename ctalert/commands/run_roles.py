@@ -2,6 +2,7 @@
 
 import argparse
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -17,6 +18,9 @@ from shared.settings import Settings
 from shared.watch import logs
 
 _PR_SET_PDEATHSIG = 1
+# Records make and drop containers by the thousand, and next to none is ever in a cycle: looking
+# for cycles at every 700th took a sixth of the time of reading a roster.
+_COLLECT_AFTER = (100_000, 50, 100)
 
 
 def run(arguments: list[str]) -> int:
@@ -45,8 +49,13 @@ class _ProcessSettings(Settings):
 
 
 async def _serve(roles: list[str], settings: Settings) -> int:
+    assembled = [await assemble(role) for role in roles]
+    # What is there now stays as long as the process does, and need not be looked at again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)
     return await serve(
-        [await assemble(role) for role in roles],
+        assembled,
         host=settings.host,
         health_port=settings.health_port,
         trusted_proxies=settings.trusted_proxies,

@@ -135,10 +135,9 @@ class Deliverer:
         claimed: list[Claimed] = []
         asked_at = time.monotonic()
         try:
+            name, channel = self._provider.name, self._provider.channel
             async with self._database.transaction(town=ALL_TOWNS) as tx:
-                claimed = await claim(
-                    tx, ids, provider=self._provider.name, channel=self._provider.channel
-                )
+                claimed = await claim(tx, ids, provider=name, channel=channel)
             fp("dispatcher.after_claim_commit")
             await self._composer.prepare(claimed)
         except BaseException:

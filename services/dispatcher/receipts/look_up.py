@@ -8,7 +8,13 @@ from datetime import timedelta
 from services.dispatcher.delivery.deliver import EXERCISE
 from services.dispatcher.delivery.states import Claimed, Found
 from services.dispatcher.delivery.unknown import adopt, give_up, take_unknown
-from services.dispatcher.providers.base import CLOCK_SLACK_S, Accepted, Message, Provider, ProviderError
+from services.dispatcher.providers.base import (
+    CLOCK_SLACK_S,
+    Accepted,
+    Message,
+    Provider,
+    ProviderError,
+)
 from services.dispatcher.receipts import store
 from shared.db.session import ALL_TOWNS, Database, is_transient
 from shared.watch.logs import get_logger

@@ -92,10 +92,9 @@ class People:
         found = self._table.find(self.ids, ids)
         unknown = np.flatnonzero(found < 0)
         if unknown.size:
-            met: dict[bytes, int] = {}
-            for at in unknown.tolist():
-                found[at] = met.setdefault(ids[at].tobytes(), self.count + len(met))
-            self._add(np.frombuffer(b"".join(met), np.uint64).reshape(-1, 2))
+            new, nth = _once(ids[unknown])
+            found[unknown] = self.count + nth
+            self._add(new)
         return found
 
     def write(self, person: Ordinals, versions: Versions, traits: Traits) -> None:
@@ -117,3 +116,12 @@ class People:
         # Copies: views taken before keep the columns they were given.
         self.ids, self.versions = longer(self.ids, size), longer(self.versions, size)
         self.traits, self.marks = longer(self.traits, size), longer(self.marks, size)
+
+
+def _once(ids: Words) -> tuple[Words, Ordinals]:
+    """Return ids each once in the order they come, and which of these each one is."""
+    if np.unique(ids[:, 0]).size == len(ids):
+        return ids, np.arange(len(ids), dtype=np.int32)
+    met: dict[bytes, int] = {}
+    nth = [met.setdefault(one.tobytes(), len(met)) for one in ids]
+    return np.frombuffer(b"".join(met), np.uint64).reshape(-1, 2), np.array(nth, np.int32)

@@ -145,7 +145,7 @@ class RosterTail:
             PLACE_CHANGED,
             from_offsets=self._positions,
             verifier=self._verifier,
-            max_batch=1_000,
+            max_batch=2_000,
         )
         async with tail:
             check_at = asyncio.get_running_loop().time() + CHECK_IDENTITY_S

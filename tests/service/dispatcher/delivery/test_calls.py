@@ -73,9 +73,7 @@ async def test_the_second_alert_rings_when_the_first_is_known(
     assert await claimed(stage, second) == [second]
 
 
-async def test_two_calls_asked_for_together_are_made_in_turn(
-    stage: Stage, household: UUID
-) -> None:
+async def test_two_calls_asked_for_together_are_made_in_turn(stage: Stage, household: UUID) -> None:
     first, second = [await a_call(stage, household) for _ in range(2)]
     assert await claimed(stage, second, first) == [first]
     assert (await stage.delivery(second))["state"] == "pending"
