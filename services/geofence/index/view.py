@@ -13,8 +13,8 @@ from services.geofence.index.cells.second_look import OutsideArea, second_look
 from services.geofence.index.columns import Ordinals, Sorted
 from services.geofence.index.counting.tally import (
     by_channel_and_language,
-    by_town,
     distinct,
+    people_and_towns,
     without,
 )
 from services.geofence.index.counting.town_grid import TownGrid, TownNumbers
@@ -123,7 +123,12 @@ class View:
         """
         spans = self._spans(area, cover_area(self.places.grid, area))
         person, kept = self._whose(spans)
-        inside = distinct(person)
+        by_town: dict[str, int] = {}
+        if towns is None:
+            inside = distinct(person)
+        else:
+            in_towns = self._towns(spans, towns)[kept]
+            inside, by_town = people_and_towns(person, in_towns, towns.codes)
         around = without(distinct(np.concatenate(list(self._near(area)))), inside)
         traits = self.traits[np.concatenate([inside, around])]
         channels, languages = by_channel_and_language(traits, self.languages)
@@ -133,9 +138,7 @@ class View:
             by_uncertainty=around.size,
             by_channel=channels,
             by_language=languages,
-            by_town={}
-            if towns is None
-            else by_town(person, self._towns(spans, towns)[kept], towns.codes),
+            by_town=by_town,
         )
 
     def _towns(self, spans: Spans, grid: TownGrid) -> TownNumbers:

@@ -26,11 +26,24 @@ def by_channel_and_language(
     return channels, {languages[one]: int(per_language[one]) for one in spoken.tolist()}
 
 
-def by_town(person: NDArray[np.int32], town: TownNumbers, codes: Sequence[str]) -> dict[str, int]:
-    """Count people by the towns their places lie in, once in each town; nowhere is no town."""
-    pairs = distinct(person.astype(np.int64) << 16 | (town + 1))
-    counts = np.bincount(pairs & 0xFFFF, minlength=len(codes) + 1)[1:]
-    return {codes[one]: int(counts[one]) for one in np.flatnonzero(counts).tolist()}
+def people_and_towns(
+    person: NDArray[np.int32], town: TownNumbers, codes: Sequence[str]
+) -> tuple[NDArray[np.int32], dict[str, int]]:
+    """Return people in order, each once, and how many have a place in each town.
+
+    Who has several places in a town counts once there; nowhere is no town. One sorting serves
+    both, of 32 bits where person and town fit into them: that is what a count of many costs.
+    """
+    bits = len(codes).bit_length()
+    most = int(person.max(initial=0)) << bits
+    both: NDArray[Any] = person.astype(np.uint32 if most < 2**32 - 2**bits else np.int64)
+    both <<= bits
+    both |= (town + 1).astype(both.dtype)
+    pairs: NDArray[Any] = distinct(both)
+    counts = np.bincount((pairs & ((1 << bits) - 1)).astype(np.int64), minlength=len(codes) + 1)[1:]
+    by_town = {codes[one]: int(counts[one]) for one in np.flatnonzero(counts).tolist()}
+    pairs >>= bits
+    return pairs[_new(pairs)].astype(np.int32), by_town
 
 
 def distinct(values: NDArray[T]) -> NDArray[T]:
@@ -39,9 +52,7 @@ def distinct(values: NDArray[T]) -> NDArray[T]:
     Faster than marking them where they are some of millions: numpy sorts integers in no time.
     """
     ordered = np.sort(values)
-    new = np.ones(ordered.size, np.bool_)
-    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
-    return ordered[new]
+    return ordered[_new(ordered)]
 
 
 def without(values: NDArray[T], others: NDArray[T]) -> NDArray[T]:
@@ -50,3 +61,10 @@ def without(values: NDArray[T], others: NDArray[T]) -> NDArray[T]:
         return values
     at = np.minimum(np.searchsorted(others, values), others.size - 1)
     return np.asarray(values[others[at] != values])
+
+
+def _new(ordered: NDArray[T]) -> NDArray[np.bool_]:
+    """Say which values are not the same as the one before."""
+    new = np.ones(ordered.size, np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    return new

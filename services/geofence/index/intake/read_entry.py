@@ -49,7 +49,7 @@ def read_entry(topic: Topic, record: Any, verifier: Verifier | None) -> Entry:
         raise Poison("key-is-no-resident") from None
 
 
-class _Form(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
+class _Form(Struct, gc=False, forbid_unknown_fields=True):
     """The commonest form of a part of a record."""
 
 
