@@ -15,6 +15,7 @@ from benchmarks.places.areas import Area
 from benchmarks.places.crowd import Crowd
 from benchmarks.places.index import unseen
 from benchmarks.row import Row
+from ctalert.commands.run_roles import collect_seldom
 from services.geofence.index.change import Change, Spot
 from services.geofence.index.columns import Sorted
 from services.geofence.index.live_index import LiveIndex
@@ -88,6 +89,8 @@ class Asking:
 def change_rows(index: LiveIndex, crowd: Crowd, county: Area) -> Iterator[Row]:
     """Yield how many changes a second are taken in while queries run; the index is changed."""
     changes = list(_changes(crowd))
+    # As a replica does, which has no list of a million changes to look through besides.
+    collect_seldom()
     merging: Future[Sorted] | None = None
     with ThreadPoolExecutor(2) as threads:
         asking = Asking(index, county, threads)

@@ -50,16 +50,20 @@ class _ProcessSettings(Settings):
 
 async def _serve(roles: list[str], settings: Settings) -> int:
     assembled = [await assemble(role) for role in roles]
-    # What is there now stays as long as the process does, and need not be looked at again.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_COLLECT_AFTER)
+    collect_seldom()
     return await serve(
         assembled,
         host=settings.host,
         health_port=settings.health_port,
         trusted_proxies=settings.trusted_proxies,
     )
+
+
+def collect_seldom() -> None:
+    """Look for cycles seldom from now on, and never among what there is now: that stays."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)
 
 
 def _die_with(parent: int) -> None:
