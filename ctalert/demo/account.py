@@ -1,14 +1,18 @@
 """Accounts for every recipient: the rows, the simulators' ledgers and the seed's list."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 ACCEPTED = ("sms", "voice", "email")
 FAILED = ("undelivered", "failed")
 # Refusals that ask for another try later: they excuse nobody from being reached.
 TEMPORARY = ("20429", "421", "450", "451", "452")
+# After these an address is not tried any more, by whatever alert it was found out.
+UNUSABLE = ("21610", "21211", "550 5.1.1", "30005", "30006")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +44,9 @@ def account(
     """Compare who should be reached, what the dispatcher says and what the providers received.
 
     expected: (channel, address); deliveries: rows of GET /v1/alerts/{id}/deliveries; ledger: every
-    line the simulators ever wrote. An address that a provider has refused for good or reported as
-    failed is a reason and not a loss.
+    line the simulators ever wrote. An address that a provider has refused for good since these
+    deliveries were made is a reason and not a loss; what it said before excuses only an address
+    that it called unusable.
     """
     rows = {row["delivery_id"]: row for row in deliveries}
     lines = [line for line in ledger if line["kind"] in ACCEPTED and line["delivery_id"] in rows]
@@ -51,25 +56,30 @@ def account(
     reached = {(line["kind"], line["to"]) for line in lines}
     handed_over = {key for key, row in rows.items() if row["handed_over_at"]}
     return Account(
-        missing=expected - reached - _excused(ledger),
+        missing=expected - reached - _excused(ledger, since=_made_at(rows.values())),
         duplicates=sum(max(0, count - 1 - failures[key]) for key, count in accepts.items()),
         false_handed_over=len(handed_over - set(accepts)),
         phantom=len(reached - expected),
     )
 
 
-def _excused(ledger: Iterable[dict[str, Any]]) -> set[tuple[str, str]]:
-    refused = {
-        (line["of"], line["to"])
-        for line in ledger
-        if line["kind"] == "refused" and not str(line["code"]).startswith(TEMPORARY)
-    }
-    failed = {
-        (line["kind"], line["to"])
-        for line in ledger
-        if line["kind"] in ACCEPTED and _has_failed(line)
-    }
-    return refused | failed
+def _made_at(rows: Iterable[dict[str, Any]]) -> float:
+    times = (datetime.fromisoformat(row["created_at"]).timestamp() for row in rows)
+    return min(times, default=math.inf)
+
+
+def _excused(ledger: Iterable[dict[str, Any]], *, since: float) -> set[tuple[str, str]]:
+    found = set()
+    for line in ledger:
+        if line["kind"] == "refused":
+            code = str(line["code"])
+            if code.startswith(UNUSABLE) or (
+                line["at"] >= since and not code.startswith(TEMPORARY)
+            ):
+                found.add((line["of"], line["to"]))
+        elif line["kind"] in ACCEPTED and any(str(step[1]) in UNUSABLE for step in line["plan"]):
+            found.add((line["kind"], line["to"]))
+    return found
 
 
 def _has_failed(line: dict[str, Any]) -> bool:

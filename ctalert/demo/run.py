@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +165,10 @@ def _result(
         "failed_by_reason": report["failed"]["by_reason"],
         "excluded": report["audience"]["excluded"],
         "by_channel": reached,
-        **asdict(checked),
+        "lost": checked.lost,
+        "duplicates": checked.duplicates,
+        "false_handed_over": checked.false_handed_over,
+        "phantom": checked.phantom,
         "seconds_to_first": report["seconds_to"]["first"],
         "seconds_to": report["seconds_to"],
         "seconds_total": round(seconds, 3),
