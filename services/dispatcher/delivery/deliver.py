@@ -132,12 +132,12 @@ class Deliverer:
             waiting = waiting[taken:]
 
     async def _claim_and_begin(self, ids: Sequence[UUID], *, slots: int) -> None:
-        claimed: list[Claimed] = []
-        asked_at = time.monotonic()
+        claimed, asked_at = list[Claimed](), time.monotonic()
         try:
             name, channel = self._provider.name, self._provider.channel
             async with self._database.transaction(town=ALL_TOWNS) as tx:
-                claimed = await claim(tx, ids, provider=name, channel=channel)
+                taken = await claim(tx, ids, provider=name, channel=channel)
+            claimed = taken  # not before the commit: another may have made a claim that failed
             fp("dispatcher.after_claim_commit")
             await self._composer.prepare(claimed)
         except BaseException:

@@ -1,10 +1,8 @@
-"""The statements for what time moves: unknown outcomes, ended leases, what is due, late or lost."""
+"""The statements for what time moves: unknown outcomes, ended leases, what is due or lost."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
-
-from sqlalchemy import RowMapping
 
 from services.dispatcher.delivery.states import Claimed, Found, Request
 from services.dispatcher.delivery.store import columns, keep_evidence, requests, statement
@@ -111,6 +109,17 @@ FROM due WHERE d.delivery_id = due.delivery_id
 RETURNING d.delivery_id, d.channel, d.priority, d.address_hash
 """
 
+_PUT_BACK = """
+WITH back AS MATERIALIZED (
+    SELECT d.delivery_id FROM dispatcher_delivery AS d
+    WHERE d.delivery_id = ANY(CAST(:ids AS uuid[]))
+      AND d.state IN ('retry_wait', 'pending') AND d.due_at IS NULL
+    ORDER BY d.delivery_id FOR UPDATE OF d SKIP LOCKED
+)
+UPDATE dispatcher_delivery AS d SET due_at = clock_timestamp() + make_interval(secs => :wait_s)
+FROM back WHERE d.delivery_id = back.delivery_id
+"""
+
 # A row swept in vain waits twice as long for the next time, up to an hour.
 _SWEEP = """
 WITH lost AS MATERIALIZED (
@@ -140,56 +149,6 @@ SELECT d.channel, d.priority FROM unnest(CAST(:channels AS text[])) AS c(channel
                 AND d.channel = c.channel AND d.priority = p.priority
                 AND d.published_at < clock_timestamp() - make_interval(secs => :grace_s)
               LIMIT 1) AS d
-"""
-_EXPIRE = """
-UPDATE dispatcher_broadcast SET state = 'ended', ended_at = clock_timestamp(),
-    reason = 'expired'
-WHERE state IN ('live', 'held') AND expires_at <= clock_timestamp()
-"""
-
-_UNCLOSED = """
-SELECT alert_id, version FROM dispatcher_broadcast
-WHERE state IN ('stopped', 'ended') AND closed_at IS NULL AND receipts_closed_at IS NULL
-ORDER BY alert_id, version LIMIT 100
-"""
-
-# Closed only when nothing is under way any more: what is unknown now may come back to be closed.
-_CLOSE_ROWS = """
-WITH late AS MATERIALIZED (
-    SELECT d.delivery_id, b.state FROM dispatcher_delivery AS d
-    JOIN dispatcher_broadcast AS b USING (alert_id, version)
-    WHERE d.alert_id = :alert_id AND d.version = :version
-      AND d.state IN ('pending', 'retry_wait', 'held')
-    LIMIT :limit FOR UPDATE OF d SKIP LOCKED
-)
-UPDATE dispatcher_delivery AS d SET due_at = NULL, rank = 3, settled_at = clock_timestamp(),
-    state = CASE late.state WHEN 'stopped' THEN 'cancelled' ELSE 'expired' END,
-    reason = CASE late.state WHEN 'stopped' THEN 'stopped' ELSE 'expired' END
-FROM late WHERE d.delivery_id = late.delivery_id
-"""
-
-_MARK_CLOSED = """
-UPDATE dispatcher_broadcast AS b SET closed_at = clock_timestamp()
-WHERE b.alert_id = :alert_id AND b.version = :version AND NOT EXISTS (
-    SELECT FROM dispatcher_delivery AS d
-    WHERE d.alert_id = b.alert_id AND d.version = b.version
-      AND d.state IN ('pending', 'retry_wait', 'held', 'sending', 'unknown'))
-"""
-
-_CLOSE_RECEIPTS = """
-WITH old AS MATERIALIZED (
-    SELECT alert_id, version FROM dispatcher_broadcast
-    WHERE state IN ('stopped', 'ended') AND receipts_closed_at IS NULL AND closed_at IS NOT NULL
-      AND COALESCE(stopped_at, ended_at) < clock_timestamp() - interval '72 hours'
-    ORDER BY alert_id LIMIT 10 FOR UPDATE SKIP LOCKED
-), silent AS (
-    UPDATE dispatcher_delivery AS d SET state = 'no_receipt', rank = 2,
-        settled_at = clock_timestamp()
-    FROM old WHERE d.alert_id = old.alert_id AND d.version = old.version
-      AND d.state IN ('accepted', 'sent')
-)
-UPDATE dispatcher_broadcast AS b SET receipts_closed_at = clock_timestamp()
-FROM old WHERE b.alert_id = old.alert_id AND b.version = old.version
 """
 
 
@@ -264,26 +223,6 @@ async def sweep(
     return requests(rows)
 
 
-async def expire_broadcasts(tx: Tx) -> int:
-    """End the broadcasts whose time is over."""
-    return await execute(tx, _EXPIRE)
-
-
-async def unclosed(tx: Tx) -> Sequence[RowMapping]:
-    """Return broadcasts that are over but still have open deliveries, or may have."""
-    return await fetch(tx, _UNCLOSED)
-
-
-async def close_rows(tx: Tx, *, alert_id: UUID, version: int, limit: int) -> int:
-    """Close some of the open deliveries of a broadcast that is over."""
-    return await execute(tx, _CLOSE_ROWS, alert_id=alert_id, version=version, limit=limit)
-
-
-async def mark_closed(tx: Tx, *, alert_id: UUID, version: int) -> bool:
-    """Mark a broadcast whose deliveries are all closed; say whether it is."""
-    return bool(await execute(tx, _MARK_CLOSED, alert_id=alert_id, version=version))
-
-
-async def close_receipts(tx: Tx) -> int:
-    """Stop waiting for receipts three days after a broadcast's end."""
-    return await execute(tx, _CLOSE_RECEIPTS)
+async def put_back(tx: Tx, deliveries: Sequence[UUID], *, wait_s: float) -> int:
+    """Let deliveries that were taken and could not be asked for come due again."""
+    return await execute(tx, _PUT_BACK, ids=list(deliveries), wait_s=wait_s)

@@ -1,10 +1,11 @@
 """Due work: what is due, lost or over, whose lease ended, and who is owed a correction."""
 
-from services.dispatcher.delivery import store_due
+from services.dispatcher.delivery import store_close, store_due
 from services.dispatcher.delivery.broadcasts import store as store_broadcasts
 from services.dispatcher.delivery.pacing import Every
 from services.dispatcher.delivery.request import Requests, Using, delivery_group
 from services.dispatcher.settings import CHANNELS, PRIORITIES, Context
+from shared.bus.errors import BusError
 from shared.bus.kafka import Bus
 from shared.bus.sweep import published_before
 from shared.db.session import ALL_TOWNS, Database
@@ -14,6 +15,7 @@ from shared.service import Part
 BATCH = 1_000
 # A healthy worker claims what it has read long before; a row waiting longer may be lost.
 GRACE_S = 30.0
+PUT_BACK_S = 1.0
 
 
 def timers(context: Context) -> list[Part]:
@@ -48,7 +50,14 @@ class Timers:
         while True:
             async with self._database.transaction(town=ALL_TOWNS) as tx:
                 due = await store_due.take_due(tx, limit=BATCH)
-            await self._requests.publish(due)
+            try:
+                await self._requests.publish(due)
+            except BusError:
+                # Else only the sweeper would find them, half a minute after the bus is back.
+                async with self._database.transaction(town=ALL_TOWNS) as tx:
+                    ids = [one.delivery_id for one in due]
+                    await store_due.put_back(tx, ids, wait_s=PUT_BACK_S)
+                raise
             total += len(due)
             if len(due) < BATCH:
                 return total
@@ -76,17 +85,17 @@ class Timers:
     async def close(self) -> int:
         """Close the open deliveries of broadcasts that were stopped or whose time is over."""
         async with self._database.transaction(town=ALL_TOWNS) as tx:
-            await store_due.expire_broadcasts(tx)
-            over = await store_due.unclosed(tx)
+            await store_close.expire_broadcasts(tx)
+            over = await store_close.unclosed(tx)
         total = 0
         for one in over:
             closed = BATCH
             while closed == BATCH:
                 async with self._database.transaction(town=ALL_TOWNS) as tx:
-                    closed = await store_due.close_rows(tx, **one, limit=BATCH)
+                    closed = await store_close.close_rows(tx, **one, limit=BATCH)
                 total += closed
             async with self._database.transaction(town=ALL_TOWNS) as tx:
-                await store_due.mark_closed(tx, **one)
+                await store_close.mark_closed(tx, **one)
         return total
 
     async def add_corrections(self, *, all_of_them: bool = False) -> int:
@@ -129,20 +138,31 @@ class Timers:
                 delivery_group(channel, priority),
                 asked_at=asked_at,
             )
-            async with self._database.transaction(town=ALL_TOWNS) as tx:
-                lost = await store_due.sweep(
-                    tx,
-                    channel=channel,
-                    priority=priority,
-                    before=before,
-                    grace_s=grace_s,
-                    limit=BATCH,
-                )
-            await self._requests.publish(lost)
-            total += len(lost)
+            swept = BATCH
+            while swept == BATCH:
+                async with self._database.transaction(town=ALL_TOWNS) as tx:
+                    lost = await store_due.sweep(
+                        tx,
+                        channel=channel,
+                        priority=priority,
+                        before=before,
+                        grace_s=grace_s,
+                        limit=BATCH,
+                    )
+                await self._requests.publish(lost)
+                swept = len(lost)
+                total += swept
         return total
 
     async def close_receipts(self) -> int:
-        """Stop waiting for receipts three days after the end."""
+        """Stop waiting for receipts three days after the end, in small batches."""
         async with self._database.transaction(town=ALL_TOWNS) as tx:
-            return await store_due.close_receipts(tx)
+            over = await store_close.silent(tx, limit=BATCH)
+        for one in over:
+            given_up = BATCH
+            while given_up == BATCH:
+                async with self._database.transaction(town=ALL_TOWNS) as tx:
+                    given_up = await store_close.give_up_receipts(tx, **one, limit=BATCH)
+            async with self._database.transaction(town=ALL_TOWNS) as tx:
+                await store_close.close_receipts(tx, **one)
+        return len(over)

@@ -22,10 +22,10 @@ _BATCH = 1000
 
 
 def consumers(context: Context, role: str, provider: Provider | None = None) -> list[Part]:
-    """Return this room's parts of a role: settling, or a channel's look-ups."""
+    """Return this room's parts of a role: settling, or a channel's look-ups at its provider."""
     if role == "settle":
         return [_settling(context)]
-    return [_looking_up(context, role, provider)] if role in CHANNELS else []
+    return [_looking_up(context, role, provider)] if role in CHANNELS and provider else []
 
 
 def _settling(context: Context) -> Part:
@@ -44,7 +44,7 @@ def _settling(context: Context) -> Part:
     )
 
 
-def _looking_up(context: Context, channel: str, provider: Provider | None) -> Part:
+def _looking_up(context: Context, channel: str, provider: Provider) -> Part:
     composer = Composer(
         context.database,
         keyring=context.keyring,
@@ -59,7 +59,7 @@ def _looking_up(context: Context, channel: str, provider: Provider | None) -> Pa
     return LookUp(
         channel=channel,
         database=context.database,
-        provider=provider or open_provider(channel, context.settings, clock=context.clock),
+        provider=provider,
         compose=compose,
         sink=open_provider(channel, context.settings, clock=context.clock, exercise=True),
     )

@@ -52,14 +52,14 @@ class LookUp:
         self._every_s = every_s
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Look up what is due, about once a second, until told to stop."""
-        try:
-            while not stop.is_set():
-                if not await self._try():
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(stop.wait(), self._every_s)
-        finally:
-            await self._provider.close()
+        """Look up what is due, about once a second, until told to stop.
+
+        The provider is left open: hand-overs share it, and those begun are still to end.
+        """
+        while not stop.is_set():
+            if not await self._try():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), self._every_s)
 
     async def _try(self) -> int:
         try:

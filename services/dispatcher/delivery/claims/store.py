@@ -16,18 +16,21 @@ SELECT pg_advisory_xact_lock(hashtextextended(l.line, 0)) FROM (
 """
 
 # A call carries no text: those the provider lists are told apart by number and time alone. So
-# while nobody knows what became of a call, no other is made to its number for as long as it may
-# still be listed (the look-up's window, and a slack more because dates are whole seconds).
+# after a call of which nobody knows what became, no other alert's is made to its number for as
+# long as it may still be listed (the look-up's window, and a slack more because dates are whole
+# seconds), also where a look-up has found nothing meanwhile.
 _ALONE_S = CALL_LISTED_WITHIN_S + 3 * CLOCK_SLACK_S
 _LINE_TAKEN = """(
     row_number() OVER (PARTITION BY l.address_hash ORDER BY l.created_at, l.delivery_id) > 1
     OR EXISTS (
         SELECT FROM dispatcher_delivery AS o
-        JOIN dispatcher_attempt AS a ON a.delivery_id = o.delivery_id AND a.epoch = o.epoch
+        JOIN dispatcher_attempt AS a ON a.delivery_id = o.delivery_id
         WHERE o.channel = 'voice' AND o.address_hash = l.address_hash
-          AND o.state IN ('sending', 'unknown') AND o.priority <> 'exercise'
-          AND (o.state = 'sending'
-               OR a.started_at > clock_timestamp() - interval '{alone_s} seconds')))"""
+          AND o.priority <> 'exercise' AND o.delivery_id <> l.delivery_id
+          AND o.created_at > clock_timestamp() - interval '2 days'
+          AND a.started_at > clock_timestamp() - interval '{alone_s} seconds'
+          AND (o.state IN ('sending', 'unknown') AND a.epoch = o.epoch
+               OR a.sid IS NULL AND a.outcome IN ('ambiguous', 'lease_ended'))))"""
 
 # The broadcast is held FOR SHARE: a cancel waits for claims under way, and none begins after it.
 # Its door comes first, because those who wait at a door are let in by turns: holders of row locks

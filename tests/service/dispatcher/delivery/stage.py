@@ -186,13 +186,15 @@ class Stage:
         async with self.database.transaction(town=ALL_TOWNS) as tx:
             return await execute(tx, sql, **params)
 
-    def deliverer(self, provider: FakeProvider, *, slots: int = 8) -> Deliverer:
-        """Make a channel's hand-over on the provider."""
+    def deliverer(
+        self, provider: FakeProvider, *, slots: int = 8, database: Any = None
+    ) -> Deliverer:
+        """Make a channel's hand-over on the provider, over another database if one is given."""
         composer = Composer(
             self.database, keyring=self.ring, public_url="https://a.example", authority="CT Alert"
         )
         return Deliverer(
-            database=self.database,
+            database=database or self.database,
             provider=provider,
             composer=composer,
             outbox=Outbox("dispatcher", signer=self.ring.signer, clock=SystemClock()),

@@ -37,13 +37,14 @@ async def claimed(stage: Stage, *ids: UUID) -> list[UUID]:
 
 async def settle(stage: Stage, delivery_id: UUID, state: DeliveryState) -> None:
     epoch = (await stage.delivery(delivery_id))["epoch"]
-    outcome = Outcome(delivery_id, epoch, state, "test", sid="CA1", due_in_s=5.0)
+    sid = f"CA-{delivery_id}" if state == DeliveryState.ACCEPTED else None
+    outcome = Outcome(delivery_id, epoch, state, "test", sid=sid, due_in_s=5.0)
     async with stage.database.transaction(town=ALL_TOWNS) as tx:
         assert await record_outcomes(tx, [outcome]) == 1
 
 
 async def come_due(stage: Stage, delivery_id: UUID) -> None:
-    """Let the second pass after which a postponed call is looked at again."""
+    """Let the time pass after which a call is looked at again."""
     changed = await stage.run(
         "UPDATE dispatcher_delivery SET due_at = now() WHERE delivery_id = :id AND due_at > now()",
         id=delivery_id,
@@ -77,6 +78,31 @@ async def test_two_calls_asked_for_together_are_made_in_turn(stage: Stage, house
     first, second = [await a_call(stage, household) for _ in range(2)]
     assert await claimed(stage, second, first) == [first]
     assert (await stage.delivery(second))["state"] == "pending"
+
+
+async def test_a_call_that_no_look_up_found_may_still_turn_up(
+    stage: Stage, household: UUID
+) -> None:
+    """Its own next attempt need not wait for that; the next alert's call does."""
+    first, second = [await a_call(stage, household) for _ in range(2)]
+    await claimed(stage, first)
+    await settle(stage, first, DeliveryState.UNKNOWN)
+    epoch = (await stage.delivery(first))["epoch"]
+    async with stage.database.transaction(town=ALL_TOWNS) as tx:
+        assert await store_due.give_up(tx, [(first, epoch)]) == 1
+    assert await claimed(stage, second) == []
+    await come_due(stage, first)
+    assert await claimed(stage, first) == [first]
+    await settle(stage, first, DeliveryState.ACCEPTED)
+    await come_due(stage, second)
+    assert await claimed(stage, second) == []
+    await stage.run(
+        """UPDATE dispatcher_attempt SET started_at = now() - make_interval(secs => :ago)
+           WHERE delivery_id = :id""",
+        id=first, ago=LONG_AGO_S,
+    )  # fmt: skip
+    await come_due(stage, second)
+    assert await claimed(stage, second) == [second]
 
 
 async def test_two_workers_beside_each_other_make_one_call(stage: Stage, household: UUID) -> None:

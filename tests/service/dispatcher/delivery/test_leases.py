@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from services.dispatcher.delivery import deliver as deliver_module
 from services.dispatcher.delivery import store
 from services.dispatcher.delivery.states import DeliveryState, Outcome
 from shared.bus.errors import BusUnavailable
-from shared.db.session import ALL_TOWNS
+from shared.db.session import ALL_TOWNS, Database, Tx
 from tests.fakes_provider import FakeProvider
 from tests.service.dispatcher.delivery.stage import Stage, asked, hand_over
 
@@ -106,3 +108,34 @@ async def test_outcomes_wait_for_the_database(
         await worker.handle(asked(*ids), priority="urgent")
         await asyncio.wait_for(written.wait(), 5)
     assert await stage.states(alert_id) == {"accepted": 3}
+
+
+class _CommitLost:
+    """A database whose next commit fails, as when it goes away at that very moment."""
+
+    def __init__(self, database: Database) -> None:
+        self._database, self._lost = database, False
+
+    @asynccontextmanager
+    async def transaction(self, *, town: str | None = None) -> AsyncIterator[Tx]:
+        async with self._database.transaction(town=town) as tx:
+            yield tx
+            if not self._lost:
+                self._lost = True
+                raise ConnectionError("gone at the commit")
+
+
+@pytest.mark.shows("F17", "D6", "goal:G2")
+async def test_a_claim_whose_commit_failed_gives_nothing_back(stage: Stage) -> None:
+    """Somebody else has claimed it by then, under the same epoch, and is sending it."""
+    _, (delivery_id,) = await stage.sendable(1)
+    provider = FakeProvider()
+    worker = stage.deliverer(provider, database=_CommitLost(stage.database))
+    async with worker:
+        with pytest.raises(ConnectionError):
+            await worker.handle(asked(delivery_id), priority="urgent")
+        (other,) = await stage.claim(delivery_id)
+        assert other.epoch == 1
+    # The worker is gone and has written all it had to say.
+    row = await stage.delivery(delivery_id)
+    assert (row["state"], row["epoch"], provider.ledger) == ("sending", 1, [])

@@ -114,6 +114,21 @@ async def test_a_chunk_nobody_asked_for_is_asked_for(
     assert await timers.ask_for_chunks() == 0
 
 
+async def test_what_is_due_while_the_bus_is_away_stays_due(
+    stage: Stage, timers: Timers, requests: FakeRequests
+) -> None:
+    _, (sms,) = await stage.sendable(1)
+    await put(stage, sms, "state = 'retry_wait', due_at = now()")
+    requests.fault = BusUnavailable("no broker")
+    with pytest.raises(BusUnavailable):
+        await timers.ask_for_due()
+    assert (await stage.delivery(sms))["due_at"] is not None
+    requests.fault = None
+    await put(stage, sms, "due_at = now()")
+    assert await timers.ask_for_due() == 1
+    assert requests.ids() == [sms]
+
+
 @pytest.mark.shows("D7", "P1")
 async def test_what_is_over_is_closed_in_small_batches(stage: Stage, timers: Timers) -> None:
     stopped, ids = await stage.sendable(4)

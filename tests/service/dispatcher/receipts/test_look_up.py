@@ -1,5 +1,6 @@
 """Sends of unknown outcome, looked up at the real simulator: found, not there, cannot tell."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from services.dispatcher.providers.sink import Sink
 from services.dispatcher.receipts.look_up import LookUp
 from services.dispatcher.settings import DispatcherSettings
 from shared.bus.kafka.bus import Bus
+from tests.fakes_provider import FakeProvider
 from tests.service.dispatcher.receipts.room import Room, a_receipt, open_room
 from tests.simulated import Running, a_message, simulating
 
@@ -136,3 +138,12 @@ async def test_a_call_of_a_later_alert_is_never_taken_for_an_earlier_one(
     row = await room.delivery(first)
     assert (row["state"], row["sid"]) == ("retry_wait", None)
     await provider.close()
+
+
+async def test_a_look_up_that_stops_leaves_the_provider_to_those_who_send(room: Room) -> None:
+    """A mail whose last dot has left is repeated if its connection is closed under it."""
+    provider = FakeProvider("sms")
+    stop = asyncio.Event()
+    stop.set()
+    await look_up_of(room, "sms", provider).run(stop)
+    assert not provider.closed
