@@ -2,7 +2,7 @@
 
 import argparse
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from ctalert import provision
@@ -16,6 +16,9 @@ from shared.db.session import ALL_TOWNS, open_database
 from shared.events.topics import LIVING, topic_named
 from shared.security.keys import KeyRing
 
+# After the loss of a broker: whatever was written, for whoever had not read it.
+EVERY = "every"
+
 
 def run(arguments: list[str]) -> int:
     """Put what is asked for in the outboxes again; the relays of a running system send it."""
@@ -24,7 +27,7 @@ def run(arguments: list[str]) -> int:
     kinds.add_parser("roster", help="everybody's present places and cards, and who was erased")
     outbox = kinds.add_parser("outbox", help="what was written for a topic since a moment")
     topics = sorted(topic.name for topic in LIVING if not topic.compacted)
-    outbox.add_argument("--topic", required=True, choices=topics)
+    outbox.add_argument("--topic", required=True, choices=[EVERY, *topics])
     outbox.add_argument("--since", required=True, type=_moment, metavar="2026-01-31T08:00:00Z")
     outbox.add_argument("--service", action="append", choices=SERVICES, dest="services")
     options = parser.parse_args(arguments)
@@ -34,8 +37,9 @@ def run(arguments: list[str]) -> int:
             told = asyncio.run(_replay_roster(environment))
             print(f"{told} residents are told of again")
             return 0
+        chosen = topics if options.topic == EVERY else [options.topic]
         for service in options.services or SERVICES:
-            rows = asyncio.run(_replay_topic(environment, service, options.topic, options.since))
+            rows = asyncio.run(_replay_topics(environment, service, chosen, options.since))
             print(f"{service}: {rows} rows go out again")
     return 0
 
@@ -54,13 +58,18 @@ async def _replay_roster(environment: Mapping[str, str]) -> int:
     return so_far.told
 
 
-async def _replay_topic(
-    environment: Mapping[str, str], service: str, topic: str, since: datetime
+async def _replay_topics(
+    environment: Mapping[str, str], service: str, topics: Sequence[str], since: datetime
 ) -> int:
     database = open_database(_url(environment, service), application_name="ctl-replay")
     try:
         async with database.transaction(town=ALL_TOWNS) as tx:
-            return await replay_outbox(tx, service, topic=topic_named(topic), since=since)
+            return sum(
+                [
+                    await replay_outbox(tx, service, topic=topic_named(topic), since=since)
+                    for topic in topics
+                ]
+            )
     finally:
         await database.close()
 

@@ -23,7 +23,7 @@ _EXAMPLE: dict[str, Any] = {
     "audience": {"people": 850, "awaiting_card": 2, "late": 3, "by_uncertainty": 4,
                  "excluded": {"category": 5}},
     **_CHANNEL, "failed": {"total": 20, "by_reason": {"invalid_address": 12, "opted_out": 8}},
-    "by_channel": {"sms": _CHANNEL},
+    "by_channel": {"sms": {**_CHANNEL, "excluded": {"opted_out": 7}}},
     "by_state": {"delivered": 870, "undelivered": 20, "accepted": 10},
     "seconds_to": {"first": 0.9, "p50": 4.1, "p99": 9.8, "last": 11.2},
     "correction": {"version": 2, "opened_at": "2026-01-31T21:12:05Z", **_CHANNEL,
@@ -51,7 +51,7 @@ class Totals(BaseModel):
 
 
 class ChannelTotals(BaseModel):
-    """One channel's deliveries."""
+    """One channel's deliveries, and the people who have nothing to be reached by on it."""
 
     deliveries: int
     handed_over: int
@@ -59,6 +59,7 @@ class ChannelTotals(BaseModel):
     failed: int
     awaiting_receipt: int
     pending: int
+    excluded: dict[str, int]
 
 
 class Correction(Totals):
@@ -69,7 +70,7 @@ class Correction(Totals):
 
 
 class Audience(BaseModel):
-    """People, not deliveries."""
+    """People, not deliveries; excluded are those whom no channel reaches."""
 
     people: int
     awaiting_card: int

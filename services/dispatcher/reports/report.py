@@ -42,13 +42,14 @@ async def report(tx: Tx, alert_id: UUID) -> dict[str, Any]:
         "state": alert["state"],
         "audience": {
             **({} if people is None else dict(people)),
-            "excluded": {row["reason"]: row["n"] for row in excluded},
+            "excluded": _reasons(excluded, channel=""),
         },
         **totals,
         "by_channel": {
             channel: {
                 **part,
                 "failed": part["failed"]["total"],
+                "excluded": _reasons(excluded, channel=channel),
             }
             for channel in CHANNELS
             for part in [_count(row for row in own if row["channel"] == channel)]
@@ -91,6 +92,11 @@ def _count(rows: Iterable[RowMapping]) -> dict[str, Any]:
         "awaiting_receipt": totals["awaiting_receipt"],
         "pending": totals["pending"],
     }
+
+
+def _reasons(excluded: Iterable[RowMapping], *, channel: str) -> dict[str, int]:
+    """Return how many people were left out on a channel and why; without one, on all of them."""
+    return {row["reason"]: row["n"] for row in excluded if row["channel"] == channel}
 
 
 def _sum(rows: list[RowMapping], state: DeliveryState) -> int:

@@ -37,8 +37,8 @@ FROM dispatcher_member WHERE alert_id = :alert_id AND version = :version
 """
 
 _EXCLUDED = """
-SELECT reason, count(*) AS n FROM dispatcher_exclusion
-WHERE alert_id = :alert_id AND version = :version GROUP BY reason
+SELECT channel, reason, count(*) AS n FROM dispatcher_exclusion
+WHERE alert_id = :alert_id AND version = :version GROUP BY channel, reason ORDER BY channel, reason
 """
 
 _CORRECTION = """
@@ -76,7 +76,7 @@ async def audience(tx: Tx, alert_id: UUID, *, version: int) -> RowMapping | None
 
 
 async def excluded(tx: Tx, alert_id: UUID, *, version: int) -> Sequence[RowMapping]:
-    """Return exclusions of an alert version by reason."""
+    """Return exclusions of an alert version by channel ("" for all of a person's) and reason."""
     return await fetch(tx, _EXCLUDED, alert_id=alert_id, version=version)
 
 

@@ -80,10 +80,14 @@ async def test_the_audience_and_the_correction_are_told_apart(desk: Desk) -> Non
                VALUES (:id, 1, :who, 'by_uncertainty', :card, :late)""",
             id=alert_id, who=uuid4(), card=card, late=late,
         )  # fmt: skip
-    await desk.run(
-        "INSERT INTO dispatcher_exclusion VALUES (:id, 1, :who, '', 'category')",
-        id=alert_id, who=uuid4(),
-    )  # fmt: skip
+    everywhere, by_text = ("", "sms", "voice"), ("sms",)
+    for channels in (everywhere, by_text):
+        who = uuid4()
+        for channel in channels:
+            await desk.run(
+                "INSERT INTO dispatcher_exclusion VALUES (:id, 1, :who, :channel, 'opted_out')",
+                id=alert_id, who=who, channel=channel,
+            )  # fmt: skip
     await add(desk, alert_id, after_s=1)
     await desk.client.post(
         f"/v1/alerts/{alert_id}/cancel", json={"reason": "x"}, headers=desk.sign_in("cy")
@@ -91,7 +95,9 @@ async def test_the_audience_and_the_correction_are_told_apart(desk: Desk) -> Non
     await add(desk, alert_id, version=2, state="accepted", after_s=60)
     seen = await report(desk, alert_id)
     assert seen["audience"] == {"people": 3, "awaiting_card": 1, "late": 1, "by_uncertainty": 3,
-                                "excluded": {"category": 1}}  # fmt: skip
+                                "excluded": {"opted_out": 1}}  # fmt: skip
+    left_out = {name: part["excluded"] for name, part in seen["by_channel"].items()}
+    assert left_out == {"sms": {"opted_out": 2}, "voice": {"opted_out": 1}, "email": {}}
     assert seen["deliveries"] == 1
     assert (seen["correction"]["version"], seen["correction"]["deliveries"]) == (2, 1)
 
