@@ -13,6 +13,10 @@ from shared.db.session import Tx, execute, fetch, fetch_one
 # Dates are the State's: a layer of the 1st is in force from midnight in Connecticut.
 _BEGINS = "greatest(activated_at, valid_from::timestamp AT TIME ZONE 'America/New_York')"
 _TODAY = "(now() AT TIME ZONE 'America/New_York')::date"
+# What is handed in under a date that has passed is in force from that date, not once more from
+# now on: boundaries of long ago must not take the place of today's.
+_ACTIVATED = """least(clock_timestamp(),
+    coalesce(CAST(:valid_from AS date)::timestamp AT TIME ZONE 'America/New_York', 'infinity'))"""
 # Of each kind the version that came into force last is the one that answers: when it was put in
 # force, or on its date where that is later.
 _LAYERS = f"""
@@ -37,12 +41,13 @@ async def lock_kind(tx: Tx, kind: str) -> None:
 async def activate(tx: Tx, *, kind: str, origin: Origin) -> UUID | None:
     """Put the newest version of the same origin in force and return its id, or None.
 
-    Without a date of its own an origin is that of any version whose date has come.
+    Without a date of its own an origin is that of any version whose date has come, and in force
+    from now on; with a date that has passed it is in force from that date.
     """
     row = await fetch_one(
         tx,
         f"""
-        UPDATE geofence_layer SET activated_at = clock_timestamp()
+        UPDATE geofence_layer SET activated_at = {_ACTIVATED}
          WHERE layer_id = (
             SELECT layer_id FROM geofence_layer
              WHERE kind = :kind AND digest = :digest AND source_layer = :layer
@@ -70,10 +75,10 @@ async def insert_layer(tx: Tx, *, layer_id: UUID, kind: str, origin: Origin, fea
         f"""
         INSERT INTO geofence_layer (layer_id, kind, version, digest, code_field, name_field,
                                     features, valid_from, source_format, source_crs,
-                                    source_layer, warnings)
+                                    source_layer, warnings, activated_at)
         SELECT :layer_id, :kind, coalesce(max(version), 0) + 1, :digest, :code_field,
                :name_field, :features, coalesce(CAST(:valid_from AS date), {_TODAY}),
-               :format, :crs, :layer, CAST(:warnings AS jsonb)
+               :format, :crs, :layer, CAST(:warnings AS jsonb), {_ACTIVATED}
           FROM geofence_layer WHERE kind = :kind
         """,
         layer_id=layer_id,

@@ -103,13 +103,14 @@ class Desk:
         return await self.get("/v1/psaps", lon=spot[0], lat=spot[1], **query)
 
     async def draw(
-        self, kind: Kind, shapes: Mapping[str, BaseGeometry], *, since: str = "2020-01-01"
+        self, kind: Kind, shapes: Mapping[str, BaseGeometry], *, since: str | None = "2020-01-01"
     ) -> None:
-        """Import a layer that holds from a date on."""
+        """Import a layer that holds from a date on, or from now on."""
         features = [Feature(code, f"Zone {code}", shape) for code, shape in shapes.items()]
         data = b"".join(code.encode() + shapely.to_wkb(shape) for code, shape in shapes.items())
         async with self.database.transaction() as tx:
-            await import_layer(tx, data, features, kind=kind, valid_from=date.fromisoformat(since))
+            day = date.fromisoformat(since) if since else None
+            await import_layer(tx, data, features, kind=kind, valid_from=day)
 
     async def open_three(self) -> None:
         """Draw three towns and their centres A, B and C, and put these in the directory."""

@@ -230,12 +230,14 @@ async def test_boundaries_imported_later_answer_for_their_own_time(desk: Desk) -
             assert answer.status_code == 409, at
         else:
             assert [one["code"] for one in answer.json()["candidates"]] == codes, at
-    # The one put in force last is in force now, as for every layer, until it is put in again.
-    async with desk.database.transaction() as tx:
-        assert await in_force(tx) == "OLD"
-    await desk.draw("psap", {"NEW": TOWNS[ANDOVER]}, since="2025-01-01")
+    # What was handed in for its own time does not take the place of today's, nor when repeated.
+    await desk.draw("psap", {"OLD": TOWNS[ANDOVER]}, since="2023-07-01")
     async with desk.database.transaction() as tx:
         assert await in_force(tx) == "NEW"
+    # Without a date it is meant for now.
+    await desk.draw("psap", {"OLD": TOWNS[ANDOVER]}, since=None)
+    async with desk.database.transaction() as tx:
+        assert await in_force(tx) == "OLD"
 
 
 async def in_force(tx: Any) -> str:
