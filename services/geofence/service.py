@@ -40,8 +40,8 @@ SERVICE = "geofence"
 ROLES: tuple[str, ...] = ("replica", "places", "relay")
 
 
-class _OnceLoaded:
-    """Starts a part when the index is there: without one nobody can be resolved."""
+class OnceCurrent:
+    """Starts a part when the index has caught up: an old one would tell who has moved away."""
 
     def __init__(self, part: Part, roster: Roster) -> None:
         self.name = part.name
@@ -50,7 +50,7 @@ class _OnceLoaded:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Wait for the index or the end, whichever comes first, then run the part."""
-        waits = [asyncio.create_task(one.wait()) for one in (self._roster.loaded, stop)]
+        waits = [asyncio.create_task(one.wait()) for one in (self._roster.current, stop)]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for task in waits:
             task.cancel()
@@ -101,8 +101,13 @@ def _replica(
     roster = Roster()
     producer = bus.producer()
     made.closing.push_async_callback(producer.close)
+    # Of its own, so that a warning never waits for the connection of somebody who draws.
+    audience = open_database(
+        settings.database_url, application_name=f"{SERVICE}:{made.name}:audience"
+    )
+    made.closing.push_async_callback(audience.close)
     resolver = Resolver(
-        database=database,
+        database=audience,
         bus=bus,
         roster=roster,
         publish=publisher(producer=producer, signer=signer, clock=SystemClock()),
@@ -111,21 +116,21 @@ def _replica(
         name="audience",
         bus=bus,
         group=AUDIENCE_GROUP,
-        handlers=audience_handlers(database=database, resolver=resolver),
+        handlers=audience_handlers(database=audience, resolver=resolver),
         verifier=keys.verifier,
         max_batch=1,
     )
     made.parts += [
         RosterTail(
             bus=bus,
-            database=database,
+            database=audience,
             verifier=keys.verifier,
             roster=roster,
             snapshots=SnapshotKeeper(settings.snapshot_dir, clock=SystemClock())
             if settings.snapshot_dir
             else None,
         ),
-        _OnceLoaded(worker, roster),
+        OnceCurrent(worker, roster),
         resolver,
     ]
     atlas, workshop, limits = Atlas(), Workshop(), Limits(database, SERVICE)

@@ -133,28 +133,30 @@ def _one(row: RowMapping | None) -> RowMapping:
     return row
 
 
-async def lapse(tx: Tx, *, sources: Sequence[str], limit: int) -> int:
-    """Close what nobody decided on within a day."""
-    return await execute(
+async def lapse(tx: Tx, *, sources: Sequence[str], limit: int) -> Sequence[RowMapping]:
+    """Close what nobody decided on within a day, and return it."""
+    return await fetch(
         tx,
         """UPDATE dispatcher_alert SET state = 'lapsed' WHERE alert_id IN (
              SELECT alert_id FROM dispatcher_alert
              WHERE state = ANY(CAST(:sources AS text[]))
                AND created_at < clock_timestamp() - interval '24 hours'
-             ORDER BY alert_id LIMIT :limit FOR UPDATE SKIP LOCKED)""",
+             ORDER BY alert_id LIMIT :limit FOR UPDATE SKIP LOCKED)
+           RETURNING alert_id, state, area_digest""",
         sources=list(sources),
         limit=limit,
     )
 
 
-async def expire_undecided(tx: Tx, *, sources: Sequence[str], limit: int) -> int:
-    """Close what expired before anybody decided."""
-    return await execute(
+async def expire_undecided(tx: Tx, *, sources: Sequence[str], limit: int) -> Sequence[RowMapping]:
+    """Close what expired before anybody decided, and return it."""
+    return await fetch(
         tx,
         """UPDATE dispatcher_alert SET state = 'expired' WHERE alert_id IN (
              SELECT alert_id FROM dispatcher_alert
              WHERE state = ANY(CAST(:sources AS text[])) AND expires_at <= clock_timestamp()
-             ORDER BY alert_id LIMIT :limit FOR UPDATE SKIP LOCKED)""",
+             ORDER BY alert_id LIMIT :limit FOR UPDATE SKIP LOCKED)
+           RETURNING alert_id, state, area_digest""",
         sources=list(sources),
         limit=limit,
     )

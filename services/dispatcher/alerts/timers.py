@@ -6,6 +6,7 @@ from sqlalchemy import RowMapping
 
 from services.dispatcher.alerts import store
 from services.dispatcher.alerts.approval import announcement
+from services.dispatcher.alerts.areas import store as areas
 from services.dispatcher.alerts.areas.ask_area import ask_area
 from services.dispatcher.alerts.areas.hold import hold_of
 from services.dispatcher.alerts.areas.hold_area import hold_area
@@ -28,6 +29,8 @@ BATCH = 50
 # Longer than a fan-out keeps silent between two chunks, shorter than people wait for a warning.
 SILENCE_S = 15.0
 FORGET_S = 60.0
+# A geofence that starts anew answers sooner; a warning that nobody can approve is no warning.
+UNVERIFIED_S = 60.0
 
 
 def timers(context: Context) -> list[Part]:
@@ -36,6 +39,7 @@ def timers(context: Context) -> list[Part]:
         Every("alerts.advance", 1.0, lambda: _advance(context), page=context.page),
         Every("alerts.close", 5.0, lambda: _close(context), page=context.page),
         Every("alerts.verify", 5.0, lambda: _verify(context), page=context.page),
+        Every("alerts.unverified", 5.0, _Unverified(context).look, page=context.page),
         Every("alerts.forget", FORGET_S, lambda: _forget(context), page=context.page),
     ]
 
@@ -78,8 +82,34 @@ async def _announce(tx: Tx, context: Context) -> list[UUID]:
 async def _close(context: Context) -> None:
     async with context.database.transaction(town=ALL_TOWNS) as tx:
         undecided = ["draft", "pending_approval", "returned"]
-        await store.expire_undecided(tx, sources=undecided, limit=BATCH)
-        await store.lapse(tx, sources=sources("lapse"), limit=BATCH)
+        closed = [
+            *await store.expire_undecided(tx, sources=undecided, limit=BATCH),
+            *await store.lapse(tx, sources=sources("lapse"), limit=BATCH),
+        ]
+        # Before it commits: rather told twice than closed and told to nobody.
+        for row in closed:
+            if row["area_digest"] is None:
+                await context.page(
+                    f"alert {row['alert_id']} has {row['state']}, its area was never verified"
+                )
+
+
+class _Unverified:
+    """Calls a person to a partner's alert that nobody could approve, each once by one process."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._told: set[UUID] = set()
+
+    async def look(self) -> None:
+        """Page for those whose area has been unverified for too long."""
+        async with self._context.database.transaction(town=ALL_TOWNS) as tx:
+            waiting = await areas.long_unverified(tx, seconds=UNVERIFIED_S)
+        for alert_id in sorted(waiting - self._told):
+            await self._context.page(
+                f"a partner's alert {alert_id} has no verified area: the geofence gives no answer"
+            )
+        self._told = waiting
 
 
 async def _forget(context: Context) -> None:

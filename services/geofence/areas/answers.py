@@ -68,7 +68,8 @@ class OutlineDrawn(StrictModel):
 class Previewed(StrictModel):
     """Whom an area holds; bounds are west, south, east, north in degrees.
 
-    Counts by language and town come in fives, null for one to four; viewers get all counts so.
+    Counts by language and town come in fives, null for one to four; viewers, and managers
+    beyond their own town, get all counts so.
     `residents` are estimated by the share of each town's ground, `reach` is people registered for
     each of them. Neighbours lie at most 5 km away.
     """

@@ -1,15 +1,19 @@
 """How exactly counts of people are told, and to whom.
 
-Whoever issues alerts types the number of people back, so totals and channels are told exactly to
-managers. What parts people by town or language could name one of a few: such a count is told in
-fives, and as None where it is one to four. Viewers get every count that way.
+Managers are told totals and channels exactly where they may issue alerts: in their own town, or
+anywhere if they are of the whole State. Elsewhere a total would say of any one house whether
+somebody in it has signed up. What parts people by town or language could name one of a few: such
+a count is told in fives, and as None where it is one to four. Viewers, and managers beyond their
+own town, get every count that way.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
+from shared.connecticut import town_by_geoid
 from shared.security.principal import Principal
 
 FEW = 5
+WHOLE_STATE = "*"
 
 
 def coarse(count: int) -> int | None:
@@ -24,9 +28,14 @@ def coarse_all(counts: Mapping[str, int]) -> dict[str, int | None]:
     return {name: coarse(count) for name, count in counts.items()}
 
 
-def sees_exact(who: Principal) -> bool:
-    """Say whether somebody is told totals exactly."""
-    return "manager" in who.roles
+def sees_exact(who: Principal, *, towns: Collection[str]) -> bool:
+    """Say whether somebody is told the totals of an area that enters these towns exactly.
+
+    Of an area that enters none that is known nobody can say whose it is.
+    """
+    if "manager" not in who.roles:
+        return False
+    return who.town == WHOLE_STATE or {_same_town(code) for code in towns} == {_same_town(who.town)}
 
 
 def reach(people: int | None, residents: float | None) -> float | None:
@@ -34,3 +43,9 @@ def reach(people: int | None, residents: float | None) -> float | None:
     if people is None or residents is None or residents < 1:
         return None
     return round(people / residents, 3)
+
+
+def _same_town(code: str) -> str:
+    """Return one code for a town that has two: by its county and by its planning region."""
+    town = town_by_geoid(code)
+    return town.geoid if town else code

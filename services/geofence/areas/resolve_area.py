@@ -2,37 +2,27 @@
 
 import orjson
 
-from services.geofence.areas.atlas import Atlas
-from services.geofence.areas.compose import compose
+from services.geofence.areas.atlas import Sheets
+from services.geofence.areas.compose import Composed
 from services.geofence.areas.preview import preview
-from services.geofence.areas.workshop.pool import Workshop
 from services.geofence.index.view import View
-from shared.db.session import Tx
 from shared.security.signing import Signer
 
 Answer = dict[str, object]
 
 
 async def resolve_area(
-    tx: Tx,
-    view: View,
-    request: object,
-    *,
-    nonce: str,
-    signer: Signer,
-    atlas: Atlas,
-    workshop: Workshop | None = None,
+    view: View, composed: Composed, sheets: Sheets, *, nonce: str, signer: Signer
 ) -> Answer:
     """Resolve an area and sign the answer: Ed25519 over its JSON with sorted keys, less signature.
 
     `nonce` is the asker's word: an answer to another question does not repeat it.
 
     Raises:
-        GeometryRefused: the area cannot be used.
+        OutsideArea: the index contradicts the area.
     """
-    composed = await compose(tx, request, workshop=workshop)
     area = composed.area
-    seen = await preview(view, area.geometry, await atlas.sheets(tx))
+    seen = await preview(view, area.geometry, sheets)
     answer: Answer = {
         "wkb": area.packed,
         "digest": area.digest,

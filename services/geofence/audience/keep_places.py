@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from services.geofence.audience import store
 from services.geofence.audience.late_joiners import Areas, Where, late_joiners
 from services.geofence.index.change import Change, change_of
 from services.geofence.index.settle_places import settle_places
@@ -22,7 +23,7 @@ async def keep_places(
     outbox: Outbox,
     certain: bool = True,
 ) -> None:
-    """Write what changed, and put whoever comes into a live alert into the outbox.
+    """Write what changed, and put whoever comes into a live alert or leaves it into the outbox.
 
     Offsets are written only of records that are certain to be of the topic of this identity;
     without them an index reads more than it must, with wrong ones less.
@@ -35,9 +36,11 @@ async def keep_places(
     """
     changes = [_change(message) for message in messages]
     offsets = {message.partition: message.offset + 1 for message in messages if certain}
-    news = await settle_places(tx, changes, topic_id=topic_id, offsets=offsets)
+    live = await store.live_alerts(tx)
+    areas.keep_only(live)
+    steps = await settle_places(tx, changes, topic_id=topic_id, offsets=offsets, retrace=bool(live))
     lies = _where(messages, changes) if certain else {}
-    events = await late_joiners(tx, news, lies=lies, topic_id=topic_id, areas=areas)
+    events = await late_joiners(tx, steps, live=live, lies=lies, topic_id=topic_id, areas=areas)
     if events:
         await outbox.put(tx, *events)
     fp("geofence.before_places_commit")

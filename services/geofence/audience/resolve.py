@@ -60,7 +60,9 @@ class Resolver:
         3. Wait a second at most for the index to reach V, resolve and publish.
         4. If that went early, look again on reaching V and publish the difference.
         5. Publish audience.completed.
-        A change before V is in the index of 3 or 4; one after V finds the alert registered.
+        A change before V is in the index of 3 or 4; one after V finds the alert registered,
+        and whom it takes out is told by keep_places too. Who left between the approval and the
+        registration is not known here: no past places are kept.
         Steps 4 and 5 of an early run go on beside later alerts; if this process dies first, the
         alert is announced again.
 

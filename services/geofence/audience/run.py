@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -17,9 +19,12 @@ from shared.events.base import Event
 from shared.watch.failpoints import fp
 
 Publish = Callable[[Sequence[Event]], Awaitable[None]]
+T = TypeVar("T")
 
 # Chunks waited for together: 4 are 20,000 people and half a megabyte.
 TOGETHER = 4
+# As many as there are alerts side by side; of its own, so that a warning waits for no preview.
+_threads = ThreadPoolExecutor(8, thread_name_prefix="audience")
 
 
 @dataclass(slots=True)
@@ -49,7 +54,8 @@ class Run:
         elif self._packed:
             # A rebuilt index numbers people anew: those already published are known by id.
             told = np.frombuffer(b"".join(self._packed), view.ids.dtype)
-            seen = await asyncio.to_thread(np.isin, view.ids[: len(seen)], told)
+            known = view.ids[: len(seen)]
+            seen = await _in_thread(lambda: np.isin(known, told))
         self._seen, self._lineage = seen, view.lineage
         waiting: list[AudienceResolved] = []
         async for chunk in self._chunks_of(view):
@@ -85,7 +91,7 @@ class Run:
         """Yield chunks while the next blocks are matched in a thread."""
         cutter = Cutter(view)
         blocks = view.blocks(self.area.geometry, seen=self._seen)
-        while (block := await asyncio.to_thread(next, blocks, None)) is not None:
+        while (block := await _in_thread(lambda: next(blocks, None))) is not None:
             for chunk in cutter.add(block):
                 yield chunk
         for chunk in cutter.rest():
@@ -103,3 +109,7 @@ class Run:
         self.chunks += 1
         self._packed += [chunk.inside, chunk.by_uncertainty]
         return event
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(_threads, work)

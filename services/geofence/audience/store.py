@@ -32,13 +32,15 @@ class Sight:
 class LiveAlert:
     """An alert version that late joiners are still to be warned by; digest in hex.
 
-    Changes before `since` are seen by every run of it.
+    Changes before `since` are seen by every run of it. One that is `refused` takes nobody in
+    late, and the dispatcher has been told.
     """
 
     alert_id: UUID
     version: int
     digest: str
     since: Sight | None = None
+    refused: bool = False
 
 
 async def register(
@@ -152,13 +154,37 @@ async def live_alerts(tx: Tx) -> list[LiveAlert]:
         tx,
         """
         SELECT alert_id, version, encode(area_digest, 'hex') AS digest,
-               roster_topic_id, CAST(roster_offsets AS text) AS roster_offsets
+               roster_topic_id, CAST(roster_offsets AS text) AS roster_offsets,
+               end_reason IS NOT NULL AS refused
           FROM geofence_live_alert
          WHERE ended_at IS NULL AND expires_at > now()
          ORDER BY registered_at, alert_id
         """,
     )
-    return [LiveAlert(row["alert_id"], row["version"], row["digest"], _sight(row)) for row in rows]
+    return [
+        LiveAlert(row["alert_id"], row["version"], row["digest"], _sight(row), row["refused"])
+        for row in rows
+    ]
+
+
+async def note_refused(tx: Tx, alert: LiveAlert, *, reason: str) -> bool:
+    """Note on a live alert that it is refused; say whether that was not noted before.
+
+    It has a reason to end then, and has not ended: runs may still be made of it.
+    """
+    return bool(
+        await execute(
+            tx,
+            """
+            UPDATE geofence_live_alert SET end_reason = :reason
+             WHERE alert_id = :alert_id AND version = :version
+               AND ended_at IS NULL AND end_reason IS NULL
+            """,
+            alert_id=alert.alert_id,
+            version=alert.version,
+            reason=reason,
+        )
+    )
 
 
 async def area_wkb(tx: Tx, alert: LiveAlert) -> bytes:

@@ -1,17 +1,21 @@
 """Every SQL statement about residents' places and the roster offsets they reflect."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
-from services.geofence.index.change import Change
+from services.geofence.index.change import Change, Spot
 from shared.db.session import Tx, execute, fetch, fetch_value
 
 RESIDENT_BYTES = 16 + 8 + 2 + 2
 PLACE_BYTES = 16 + 3 * 8
 
 
-async def upsert_residents(tx: Tx, changes: Sequence[Change]) -> set[UUID]:
-    """Write who is new or newer than what we had and return them; erased is final."""
+async def upsert_residents(tx: Tx, changes: Sequence[Change]) -> dict[UUID, int]:
+    """Write who is new or newer than what we had; erased is final.
+
+    Return them with the version they had before, 0 where they are new.
+    """
+    # What a statement finds in the table it writes is as it was before it.
     rows = await fetch(
         tx,
         """
@@ -36,7 +40,9 @@ async def upsert_residents(tx: Tx, changes: Sequence[Change]) -> set[UUID]:
                emergency_only = EXCLUDED.emergency_only,
                changed_at = EXCLUDED.changed_at
          WHERE NOT known.erased AND (EXCLUDED.erased OR EXCLUDED.version > known.version)
-        RETURNING subscriber_id
+        RETURNING subscriber_id,
+                  coalesce((SELECT before.version FROM geofence_resident AS before
+                             WHERE before.subscriber_id = known.subscriber_id), 0) AS version
         """,
         ids=[change.subscriber_id for change in changes],
         versions=[change.version for change in changes],
@@ -46,7 +52,24 @@ async def upsert_residents(tx: Tx, changes: Sequence[Change]) -> set[UUID]:
         floors=["" if change.erased else change.severity_floor for change in changes],
         emergency=[change.emergency_only and not change.erased for change in changes],
     )
-    return {row["subscriber_id"] for row in rows}
+    return {row["subscriber_id"]: row["version"] for row in rows}
+
+
+async def spots_of(tx: Tx, subscriber_ids: Collection[UUID]) -> dict[UUID, tuple[Spot, ...]]:
+    """Return the places of residents, of those who have any."""
+    rows = await fetch(
+        tx,
+        """
+        SELECT subscriber_id, place_id, lon, lat, uncertainty_m FROM geofence_place
+         WHERE subscriber_id = ANY(CAST(:ids AS uuid[]))
+        """,
+        ids=list(subscriber_ids),
+    )
+    found: dict[UUID, tuple[Spot, ...]] = {}
+    for row in rows:
+        spot = Spot(row["place_id"], row["lon"], row["lat"], row["uncertainty_m"])
+        found[row["subscriber_id"]] = (*found.get(row["subscriber_id"], ()), spot)
+    return found
 
 
 async def replace_places(tx: Tx, changes: Sequence[Change]) -> None:

@@ -30,6 +30,8 @@ _rebuilds = Counter("ctalert_index_builds_total", "Times the index was built fro
 WAIT_MS = 50
 CHECK_IDENTITY_S = 5.0
 RETRY_S = 0.5
+# A warning waits no longer for an index that has just been loaded and is behind.
+CATCH_UP_S = 10.0
 # A few changes are sorted in too: as long as any wait, a count looks at whose places it counts.
 SORT_IN_S = 30.0
 
@@ -38,8 +40,16 @@ class NotLoaded(Exception):
     """The index has not been built yet: nothing can be said about anybody."""
 
 
+class NotCurrent(Exception):
+    """The index is still as old as what it was loaded from: some have moved since."""
+
+
 class Roster:
-    """The index as queries see it, and how far along the roster topic it is."""
+    """The index as queries see it, and how far along the roster topic it is.
+
+    It is `loaded` once it answers at all, which it may do from a snapshot many hours old, and
+    `current` once alerts may be resolved by it.
+    """
 
     def __init__(self) -> None:
         self._index: LiveIndex | None = None
@@ -47,6 +57,7 @@ class Roster:
         self._positions: dict[int, int] = {}
         self._moved = asyncio.Condition()
         self.loaded = asyncio.Event()
+        self.current = asyncio.Event()
 
     def view(self) -> View:
         """Return the index as it is now.
@@ -59,12 +70,15 @@ class Roster:
         return self._index.view()
 
     async def check(self) -> None:
-        """Raise until the index has been built: for readiness.
+        """Raise until alerts may be resolved by the index: for readiness.
 
         Raises:
-            NotLoaded: it has not.
+            NotLoaded: it has not been built yet.
+            NotCurrent: it has not caught up yet.
         """
         self.view()
+        if not self.current.is_set():
+            raise NotCurrent
 
     async def reached(
         self, offsets: Mapping[int, int], *, topic_id: str, within_s: float | None
@@ -80,6 +94,12 @@ class Roster:
             async with asyncio.timeout(within_s), self._moved:
                 await self._moved.wait_for(there)
         return there()
+
+    async def catch_up(self, offsets: Mapping[int, int], *, topic_id: str, within_s: float) -> None:
+        """Call the index current when it holds all before these offsets, or the time is over."""
+        if not await self.reached(offsets, topic_id=topic_id, within_s=within_s):
+            log.warning("index.behind", waited_s=within_s)
+        self.current.set()
 
     async def move(self, index: LiveIndex, topic_id: str, positions: Mapping[int, int]) -> None:
         """Tell everybody waiting how far the index is."""
@@ -106,8 +126,11 @@ class RosterTail:
         verifier: Verifier,
         roster: Roster,
         snapshots: SnapshotKeeper | None = None,
+        catch_up_s: float = CATCH_UP_S,
     ) -> None:
         self._snapshots = snapshots
+        self._catch_up_s = catch_up_s
+        self._catching_up: asyncio.Task[None] | None = None
         self._bus = bus
         self._database = database
         self._verifier = verifier
@@ -120,20 +143,27 @@ class RosterTail:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow the roster until told to stop; what is lost is rebuilt, what is away awaited."""
-        while not stop.is_set():
-            try:
-                await self._follow(stop)
-            except OffsetsLost as error:
-                log.error("index.offsets_lost", partitions=sorted(error.partitions))
-                self._index = None
-            except Exception as error:
-                if not isinstance(error, BusError) and not is_transient(error):
-                    raise
-                log.warning("index.waiting", error=type(error).__name__)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), RETRY_S)
+        try:
+            while not stop.is_set():
+                await self._try_to_follow(stop)
+        finally:
+            if self._catching_up is not None:
+                self._catching_up.cancel()
         await self._finish_merge(wait=True)
         await self._write_last_snapshot()
+
+    async def _try_to_follow(self, stop: asyncio.Event) -> None:
+        try:
+            await self._follow(stop)
+        except OffsetsLost as error:
+            log.error("index.offsets_lost", partitions=sorted(error.partitions))
+            self._index = None
+        except Exception as error:
+            if not isinstance(error, BusError) and not is_transient(error):
+                raise
+            log.warning("index.waiting", error=type(error).__name__)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), RETRY_S)
 
     async def _follow(self, stop: asyncio.Event) -> None:
         """Live through one connection; return when stopped or when the topic is another."""
@@ -175,7 +205,15 @@ class RosterTail:
         self._index, self._topic_id = loaded.index, topic_id
         _rebuilds.inc()
         await self._roster.move(self._index, self._topic_id, self._positions)
+        self._catch_up(end)
         log.info("index.built", residents=len(self._index))
+
+    def _catch_up(self, end: Mapping[int, int]) -> None:
+        """Let the index be current at the end the topic has now; once, not at every rebuild."""
+        if self._catching_up is None:
+            self._catching_up = asyncio.create_task(
+                self._roster.catch_up(end, topic_id=self._topic_id, within_s=self._catch_up_s)
+            )
 
     async def _open_snapshot(self, topic_id: str) -> Loaded | None:
         if self._snapshots is None:

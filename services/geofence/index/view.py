@@ -1,16 +1,23 @@
 """A fixed state of the index that queries read in a thread while changes come in."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from services.geofence.index.cells.cover import Cover, cover_area
-from services.geofence.index.cells.runs import blocks_of, sample, take_runs
-from services.geofence.index.cells.second_look import OutsideArea, second_look
-from services.geofence.index.columns import Ordinals, Sorted
+from services.geofence.index.cells.runs import BLOCK, blocks_of, sample, take_runs
+from services.geofence.index.cells.second_look import (
+    OutsideArea,
+    look_around,
+    look_at_each,
+    look_at_runs,
+    look_at_some,
+)
+from services.geofence.index.columns import Ordinals, Places, Sorted
 from services.geofence.index.counting.tally import (
     by_channel_and_language,
     distinct,
@@ -18,14 +25,19 @@ from services.geofence.index.counting.tally import (
     without,
 )
 from services.geofence.index.counting.town_grid import TownGrid, TownNumbers
+from services.geofence.index.geodesy import Floats
 from services.geofence.index.grid import Ints
 from services.geofence.index.intake.fresh import Pending
 from services.geofence.index.near import within
 
 __all__ = ["Block", "Count", "OutsideArea", "Spans", "View"]
 
+Look: TypeAlias = Callable[[BaseGeometry, Floats, Floats], None]
+
 # Rows looked at once more where nobody is going to be warned by the answer.
 SAMPLE = 256
+# Rows of the first block: each is held against the area, and the first chunk waits for no more.
+FIRST = 8_192
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +103,7 @@ class View:
         """Return the places in an area or on its edge as rows, without looking at whose they are.
 
         Raises:
-            OutsideArea: a place taken without an exact test does not lie in the area.
+            OutsideArea: a place does not lie in the area, of the some that are looked at again.
         """
         return self._spans(area, cover_area(self.places.grid, area))
 
@@ -102,8 +114,10 @@ class View:
 
         `seen` marks people by ordinal: those marked are left out, those yielded are marked.
 
+        Each place is held against the area itself before anybody is yielded for it.
+
         Raises:
-            OutsideArea: as for spans.
+            OutsideArea: a place found in the area does not lie in it.
         """
         seen = np.zeros(len(self.stale), np.bool_) if seen is None else seen
         order = np.empty(len(self.stale), np.int32)
@@ -129,7 +143,7 @@ class View:
         else:
             in_towns = self._towns(spans, towns)[kept]
             inside, by_town = people_and_towns(person, in_towns, towns.codes)
-        around = without(distinct(np.concatenate(list(self._near(area)))), inside)
+        around = without(distinct(np.concatenate([one.person for one in self._near(area)])), inside)
         traits = self.traits[np.concatenate([inside, around])]
         channels, languages = by_channel_and_language(traits, self.languages)
         return Count(
@@ -154,7 +168,7 @@ class View:
         some = np.concatenate(
             [sample(first, last, rows=SAMPLE), rows[:: max(1, rows.size // SAMPLE)]]
         )
-        second_look(area, places.lon[some], places.lat[some], exactly=SAMPLE)
+        look_at_some(area, places.lon[some], places.lat[some], rows=SAMPLE)
         fresh = self._fresh_rows(area, cover)
         spans = Spans(first, last, rows, fresh, int((last - first).sum()) + rows.size + fresh.size)
         if not self.changed:
@@ -184,25 +198,42 @@ class View:
 
     def _matches(self, area: BaseGeometry) -> Iterator[tuple[Ordinals, bool]]:
         """Yield whose places match: first those inside, then those within their uncertainty."""
+        most = FIRST
+        for columns, rows, look in self._found(area):
+            lon, lat, person = columns.lon[rows], columns.lat[rows], columns.person[rows]
+            for some in _portions(person.size, first=most):
+                look(area, lon[some], lat[some])
+                people = person[some]
+                yield self._current(people) if columns is self.places else people, False
+                most = BLOCK
+        for near in self._near(area):
+            look_around(area, near.lon, near.lat, near.uncertainty_m)
+            yield near.person, True
+
+    def _found(self, area: BaseGeometry) -> Iterator[tuple[Sorted, Ints | slice, Look]]:
+        """Yield the rows in an area, of which columns, and how to look at them again."""
         places = self.places
         cover = cover_area(places.grid, area)
         for rows in blocks_of(*places.whole(cover)):
-            second_look(area, places.lon[rows], places.lat[rows])
-            yield self._current(places.person[rows]), False
-        tested = places.partly(area, cover)
-        second_look(area, places.lon[tested], places.lat[tested])
-        yield self._current(places.person[tested]), False
-        yield self.pending.sort().person[self._fresh_rows(area, cover)], False
-        for people in self._near(area):
-            yield people, True
+            yield places, rows, look_at_runs
+        yield places, places.partly(area, cover), look_at_each
+        yield self.pending.sort(), self._fresh_rows(area, cover), look_at_each
 
-    def _near(self, area: BaseGeometry) -> Iterator[Ordinals]:
-        """Yield who has a place within its own uncertainty of an area."""
+    def _near(self, area: BaseGeometry) -> Iterator[Places]:
+        """Yield the places within their own uncertainty of an area, of people as they are now."""
         fuzzy = self.places.fuzzy
-        near = within(area, fuzzy.lon, fuzzy.lat, fuzzy.uncertainty_m)
-        yield self._current(fuzzy.person[near])
+        near = fuzzy.take(within(area, fuzzy.lon, fuzzy.lat, fuzzy.uncertainty_m))
+        yield near.take(~self.stale[near.person]) if self.changed else near
         fuzzy = self.pending.sort().fuzzy
-        yield fuzzy.person[within(area, fuzzy.lon, fuzzy.lat, fuzzy.uncertainty_m)]
+        yield fuzzy.take(within(area, fuzzy.lon, fuzzy.lat, fuzzy.uncertainty_m))
 
     def _current(self, people: Ordinals) -> Ordinals:
         return people[~self.stale[people]] if self.changed else people
+
+
+def _portions(rows: int, *, first: int) -> Iterator[slice]:
+    """Yield rows in slices of BLOCK at most, the first of them of `first` at most."""
+    begin, end = 0, min(first, rows)
+    while begin < rows:
+        yield slice(begin, end)
+        begin, end = end, min(end + BLOCK, rows)

@@ -27,7 +27,8 @@ async def import_layer(
     """Store features read from a file's bytes; return the layer and whether it is a new version.
 
     A version is in force from its date on, without a date from now on; of several the one that
-    came into force last. So the same bytes without a date put an older version in force again. `file` says how the features were read.
+    came into force last. So the same bytes without a date put an older one in force again.
+    `file` says how the features were read.
     """
     origin = Origin(digest_of(data), code_field, name_field, valid_from=valid_from)
     if file:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import orjson
 
-from shared.db.session import Tx, execute
+from shared.db.session import Tx, execute, fetch
 
 
 async def hold(tx: Tx, alert_id: UUID, *, reason: str, codes: Sequence[str]) -> bool:
@@ -38,3 +38,16 @@ async def request_area(tx: Tx, alert_id: UUID, *, request: Mapping[str, Any], wh
         request=orjson.dumps(request).decode(),
         who=who,
     )
+
+
+async def long_unverified(tx: Tx, *, seconds: float) -> set[UUID]:
+    """Return partners' drafts that have waited for a verified area, not a person, so long."""
+    rows = await fetch(
+        tx,
+        """SELECT alert_id FROM dispatcher_alert
+            WHERE state = 'draft' AND origin = 'cap' AND area_digest IS NULL AND area_hold IS NULL
+              AND expires_at > clock_timestamp()
+              AND created_at < clock_timestamp() - make_interval(secs => :seconds)""",
+        seconds=seconds,
+    )
+    return {row["alert_id"] for row in rows}

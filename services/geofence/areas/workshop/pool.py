@@ -6,33 +6,29 @@ import os
 import signal
 import struct
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from shapely.geometry.base import BaseGeometry
 
 from services.geofence.areas.workshop.job import Job, read_answer
+from services.geofence.areas.workshop.lane import Busy, Lane
 from services.geofence.layers.geometry import GeometryRefused
 from shared.watch.logs import get_logger
 
+T = TypeVar("T")
 log = get_logger(__name__)
 
 # By the clock; the process ends itself when it has worked for 2 s.
 LIMIT_S = 6.0
 # A process starts in a third of a second; on a machine that is busy with others, in many.
 START_S = 30.0
-# What waits longer than this is told to come again, and so is what finds a long queue.
-PATIENCE_S = 5.0
-MOST_WAITING = 32
-HANDS = 2
+HANDS = 3
+# Of them for areas that wait for an approval alone: no number of previews ever holds every hand.
+KEPT = 1
 _HAND = "services.geofence.areas.workshop.hand"
 _LENGTH = struct.Struct("<Q")
-
-
-class Busy(GeometryRefused):
-    """There is more to do than can be done now; the same request may succeed in a moment."""
-
-    def __init__(self) -> None:
-        super().__init__("too-busy", "", "Other areas are being made; try again.", status=503)
 
 
 class Workshop:
@@ -46,11 +42,15 @@ class Workshop:
 
     def __init__(self, *, hands: int = HANDS, limit_s: float = LIMIT_S) -> None:
         self._limit_s = limit_s
-        self._slots = asyncio.Semaphore(hands)
         self._hands = hands
+        self._kept = min(KEPT, hands - 1)
+        self._slots = Lane(hands)
+        self._previews = Lane(hands - self._kept)
+        self._approvals = 0
+        # Of its own, so that whoever has a hand has a thread.
+        self._threads = ThreadPoolExecutor(hands, thread_name_prefix="workshop")
         self._idle: list[_Hand] = []
         self._hiring: set[asyncio.Task[None]] = set()
-        self._waiting = 0
         self._closed = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -69,43 +69,38 @@ class Workshop:
         idle, self._idle = self._idle, []
         await asyncio.gather(*(hand.end() for hand in idle))
 
-    async def make(self, job: Job) -> BaseGeometry:
-        """Make the area of a job.
+    async def make(self, job: Job, *, for_approval: bool = False) -> BaseGeometry:
+        """Make the area of a job; one for an approval finds a hand whatever previews there are.
 
         Raises:
             GeometryRefused: it is refused, or took too long.
             Busy: too many others are waiting.
         """
-        data = await asyncio.to_thread(job.pack)
-        async with self._slot():
-            answer = await self._ask(data)
-        return await asyncio.to_thread(read_answer, answer)
+        async with self._slot(for_approval=for_approval):
+            data = await self._in_thread(job.pack)
+            answer = await self._ask(data, for_approval=for_approval)
+            return await self._in_thread(lambda: read_answer(answer))
 
     @contextlib.asynccontextmanager
-    async def _slot(self) -> AsyncIterator[None]:
-        if self._slots.locked():
-            await self._queue()
-        else:
-            await self._slots.acquire()
-        try:
-            yield
-        finally:
-            self._slots.release()
+    async def _slot(self, *, for_approval: bool) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as turns:
+            if not for_approval:
+                await turns.enter_async_context(self._previews.turn())
+            await turns.enter_async_context(self._slots.turn())
+            self._approvals += for_approval
+            try:
+                yield
+            finally:
+                self._approvals -= for_approval
 
-    async def _queue(self) -> None:
-        if self._waiting >= MOST_WAITING:
-            raise Busy
-        self._waiting += 1
-        try:
-            await asyncio.wait_for(self._slots.acquire(), PATIENCE_S)
-        except TimeoutError:
-            raise Busy from None
-        finally:
-            self._waiting -= 1
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    async def _ask(self, data: bytes) -> bytes:
+    async def _ask(self, data: bytes, *, for_approval: bool) -> bytes:
         for _ in range(2):
-            hand = self._idle.pop() if self._idle else await self._hire_now()
+            # A bomb may just have ended those that were theirs: previews wait for new ones.
+            leave = 0 if for_approval else max(0, self._kept - self._approvals)
+            hand = self._idle.pop() if len(self._idle) > leave else await self._hire_now()
             try:
                 return await asyncio.wait_for(hand.ask(data), self._limit_s)
             except TimeoutError:

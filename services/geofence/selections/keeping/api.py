@@ -1,6 +1,8 @@
 """HTTP in: saved areas."""
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated
 from uuid import UUID
 
@@ -8,6 +10,7 @@ from fastapi import APIRouter, Header, Path, Query, Response
 
 from services.geofence.areas.answers import refused
 from services.geofence.areas.atlas import Atlas
+from services.geofence.areas.workshop.lane import Lane
 from services.geofence.areas.workshop.pool import Workshop
 from services.geofence.layers.geometry import GeometryRefused
 from services.geofence.saved.archive_saved import archive_saved
@@ -30,6 +33,8 @@ from shared.web.errors import bad_request, not_found, precondition_required
 from shared.web.idempotency import Digest, Idempotency, Key
 
 LARGEST_BODY = 512_000
+# An area is made inside its transaction, so that a key asked again meets the first request.
+SAVED_AT_ONCE = 2
 
 _ETAG = re.compile(r'(?:W/)?"(\d{1,9})"')
 
@@ -43,12 +48,10 @@ def make_router(
 ) -> APIRouter:
     """Make the routes of saved areas."""
     router = APIRouter(prefix="/v1/saved-areas", tags=["saved areas"])
+    saving = _Saving(database)
 
     async def wish(tx: Tx, body: SavedAreaBody, *, town: str, who: Principal) -> Wish:
-        try:
-            outcome = await make_outcome(tx, body.area, town=town, atlas=atlas, workshop=workshop)
-        except GeometryRefused as error:
-            raise refused(error) from None
+        outcome = await make_outcome(tx, body.area, town=town, atlas=atlas, workshop=workshop)
         return Wish(body.name, body.shared, outcome, f"{who.kind}:{who.subject}")
 
     @router.post(
@@ -61,7 +64,7 @@ def make_router(
         body: SavedAreaBody, key: Key, digest: Digest, who: Principal = require("manager")
     ) -> Response:
         """Save an area under a name of your jurisdiction's; it must lie inside it."""
-        async with database.transaction(town=who.town) as tx:
+        async with saving.transaction(town=who.town) as tx:
             first = await idempotency.remember(tx, principal=who, key=key, digest=digest)
             if first is not None:
                 return first.response()
@@ -116,7 +119,7 @@ def make_router(
     ) -> Response:
         """Give a saved area a new version; alerts made with an earlier one stay as they are."""
         expected = _expected(if_match)
-        async with database.transaction(town=who.town) as tx:
+        async with saving.transaction(town=who.town) as tx:
             before = _there(await find_saved(tx, saved_area_id))
             saved = await revise_saved(
                 tx,
@@ -134,6 +137,27 @@ def make_router(
             await archive_saved(tx, saved_area_id)
 
     return router
+
+
+class _Saving:
+    """Opens transactions that may last as long as the workshop takes, few at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lane = Lane(SAVED_AT_ONCE)
+
+    @asynccontextmanager
+    async def transaction(self, *, town: str) -> AsyncIterator[Tx]:
+        """Open one when others have ended.
+
+        Raises:
+            Problem: the area is refused, or there is too much to do.
+        """
+        try:
+            async with self._lane.turn(), self._database.transaction(town=town) as tx:
+                yield tx
+        except GeometryRefused as error:
+            raise refused(error) from None
 
 
 def _there(saved: SavedArea | None) -> SavedArea:

@@ -8,6 +8,7 @@ import shapely
 
 from services.geofence.areas.atlas import TOWN, Atlas, Sheet
 from services.geofence.areas.compose import compose
+from services.geofence.areas.find_parts import find_parts
 from services.geofence.areas.jurisdictions import lies_in
 from services.geofence.areas.measure import area_km2
 from services.geofence.areas.workshop.pool import Workshop
@@ -32,7 +33,7 @@ async def make_outcome(
         GeometryRefused: the area cannot be used.
         Problem: 403 outside the town it is to belong to, 422 where nobody knows its boundary.
     """
-    composed = await compose(tx, request, workshop=workshop)
+    composed = await compose(await find_parts(tx, request), workshop=workshop)
     area = composed.area
     if town != ALL_TOWNS:
         own = _boundary(await atlas.sheet(tx, TOWN), town)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 
 from services.geofence.areas.answers import refused
 from services.geofence.areas.compose import compose
+from services.geofence.areas.find_parts import find_parts
 from services.geofence.areas.measure import area_km2
 from services.geofence.areas.workshop.pool import Workshop
 from services.geofence.layers.faults import LayerInvalid
@@ -111,7 +112,8 @@ def make_router(*, database: Database, workshop: Workshop, limits: Limits) -> AP
             async with reading:
                 shapes = await asyncio.to_thread(read_upload, data, media, layer=layer)
             async with database.transaction() as tx:
-                composed = await compose(tx, {"include": shapes}, workshop=workshop)
+                parts = await find_parts(tx, {"include": shapes})
+            composed = await compose(parts, workshop=workshop)
         except LayerInvalid as error:
             raise refused_layer(error) from None
         except GeometryRefused as error:

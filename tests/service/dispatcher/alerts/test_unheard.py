@@ -12,15 +12,15 @@ async def test_an_alert_that_must_be_announced_again_pages(desk: Desk) -> None:
     """The geofence may be down, or may have refused what it could not even read."""
     alert_id = (await desk.approved())["alert_id"]
     await do_once(timers(desk.context))
-    assert await _reasons(desk) == []
+    assert await reasons(desk) == []
     await desk.run("UPDATE dispatcher_alert SET announced_at = announced_at - interval '20 s'")
     await do_once(timers(desk.context))
-    (reason,) = await _reasons(desk)
+    (reason,) = await reasons(desk)
     assert str(alert_id) in reason
     # Within ten minutes it calls once, however often the alert is announced.
     await desk.run("UPDATE dispatcher_alert SET announced_at = announced_at - interval '20 s'")
     await do_once(timers(desk.context))
-    assert len(await _reasons(desk)) == 1
+    assert len(await reasons(desk)) == 1
 
 
 async def test_an_alert_that_the_geofence_refused_waits_for_a_person(desk: Desk) -> None:
@@ -39,7 +39,8 @@ async def test_an_alert_that_the_geofence_refused_waits_for_a_person(desk: Desk)
     assert len(announced) == 1
 
 
-async def _reasons(desk: Desk) -> list[str]:
+async def reasons(desk: Desk) -> list[str]:
+    """Return for which reasons somebody on duty was called."""
     rows = await desk.rows("SELECT value FROM dispatcher_outbox WHERE topic = 'notice.requested'")
     notices = [orjson.loads(row["value"])["data"] for row in rows]
     sealer = desk.context.keyring.sealer

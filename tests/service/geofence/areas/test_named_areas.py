@@ -6,6 +6,7 @@ import pytest
 import shapely
 
 from services.geofence.areas.compose import Composed, compose
+from services.geofence.areas.find_parts import find_parts
 from services.geofence.areas.shapes.refusals import ShapesRefused
 from services.geofence.layers.geometry import GeometryRefused
 from services.geofence.layers.import_layer import import_layer
@@ -46,7 +47,8 @@ async def imported(world: World, kind: str, features: list[Feature]) -> None:
 async def made(world: World, *include: dict[str, Any], **sides: Any) -> Composed:
     """Compose an area of shapes."""
     async with world.database.transaction() as tx:
-        return await compose(tx, {"include": list(include), **sides})
+        parts = await find_parts(tx, {"include": list(include), **sides})
+    return await compose(parts)
 
 
 def code(scheme: str, value: str) -> dict[str, str]:

@@ -144,6 +144,33 @@ async def test_a_viewer_is_told_no_small_numbers(desk: Desk, world: World) -> No
         assert many[same] == (await preview(desk, ANDOVERS)).json()[same]
 
 
+@pytest.mark.shows("S14", "M12")
+async def test_a_manager_is_told_small_numbers_of_their_own_town_alone(
+    desk: Desk, world: World
+) -> None:
+    """Or a house anywhere could be asked about, one after the other."""
+    await settled(desk, world)
+
+    async def people(area: dict[str, Any], *, town: str) -> tuple[int | None, int | None]:
+        headers = desk.staff("manager", town=town)
+        seen = (await desk.post(PREVIEW, {"area": area}, **headers)).json()
+        return seen["people"], seen["by_channel"]["sms"]
+
+    house = box(-72.7311, 41.5499, -72.7309, 41.5501)
+    across = box(-72.74, 41.5695, -72.69, 41.5705)
+    for town in (ANDOVER, "*"):
+        assert await people(house, town=town) == (1, 1)
+        assert await people(ANDOVERS, town=town) == (15, 15)
+    assert await people(house, town=ANSONIA) == (None, None)
+    # What reaches into another town is told as to a viewer, whoever of them asks.
+    assert await people(across, town="*") == (3, 3)
+    assert await people(across, town=ANDOVER) == (None, None)
+    assert await people(across, town=ANSONIA) == (None, None)
+    # The dispatcher counts for whoever types it back, and asks whose town it is first.
+    answer = (await desk.post(RESOLVE, {"area": house}, **desk.dispatcher())).json()
+    assert answer["estimate"]["people"] == 1
+
+
 @pytest.mark.shows("G13", "M19")
 async def test_neighbours_are_named_and_not_entered(desk: Desk) -> None:
     seen = (await preview(desk, ANDOVERS)).json()

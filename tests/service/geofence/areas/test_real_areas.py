@@ -9,6 +9,7 @@ import shapely
 
 from services.geofence.areas.area import LARGEST_COMPRESSED, unpack
 from services.geofence.areas.compose import Composed, compose
+from services.geofence.areas.find_parts import find_parts
 from services.geofence.areas.measure import area_km2
 from services.geofence.areas.shapes.refusals import ShapesRefused
 from services.geofence.areas.workshop.pool import Workshop
@@ -45,7 +46,8 @@ async def made(world: World, include: list[Any], **sides: Any) -> Composed:
     workshop = Workshop(hands=1)
     try:
         async with world.database.transaction() as tx:
-            return await compose(tx, {"include": include, **sides}, workshop=workshop)
+            parts = await find_parts(tx, {"include": include, **sides})
+        return await compose(parts, workshop=workshop)
     finally:
         await workshop.close()
 

@@ -13,11 +13,12 @@ import pytest
 import shapely
 
 from services.geofence.areas.shapes.shape import Given
-from services.geofence.areas.workshop import pool
+from services.geofence.areas.workshop import lane, pool
 from services.geofence.areas.workshop.job import Job
-from services.geofence.areas.workshop.pool import Busy, Workshop
+from services.geofence.areas.workshop.lane import Busy
+from services.geofence.areas.workshop.pool import Workshop
 from services.geofence.layers.geometry import GeometryRefused
-from tests.service.geofence.parts import eventually
+from tests.service.geofence.parts import eventually, running
 
 CIRCLE: dict[str, Any] = {
     "include": [{"type": "circle", "lon": -72.7, "lat": 41.6, "radius_m": 1_500}]
@@ -66,6 +67,12 @@ async def are_hands(number: int) -> bool:
     return len(hands()) == number
 
 
+async def are_idle(workshop: Workshop, number: int) -> bool:
+    """Say whether so many wait for work."""
+    await asyncio.sleep(0)
+    return len(workshop._idle) == number
+
+
 def read(path: str) -> bytes:
     """Return a file."""
     return Path(path).read_bytes()
@@ -90,7 +97,7 @@ async def test_what_takes_too_long_is_refused_and_the_next_is_made(workshop: Wor
 
 @pytest.mark.shows("S31")
 async def test_while_one_works_the_loop_and_the_other_hand_are_free() -> None:
-    workshop = Workshop(hands=2)
+    workshop = Workshop(hands=3)
     try:
         bomb = asyncio.create_task(workshop.make(BOMB))
         for _ in range(20):
@@ -100,6 +107,21 @@ async def test_while_one_works_the_loop_and_the_other_hand_are_free() -> None:
             await bomb
     finally:
         await workshop.close()
+
+
+@pytest.mark.shows("S31", "S45")
+async def test_previews_never_hold_every_hand() -> None:
+    """With bombs on all that are theirs, and others waiting, one is there for an approval."""
+    workshop = Workshop()
+    async with running(workshop):
+        await eventually(lambda: are_idle(workshop, pool.HANDS))
+        bombs = [asyncio.create_task(workshop.make(BOMB)) for _ in range(pool.HANDS)]
+        for _ in range(10):
+            await workshop.make(Job(CIRCLE), for_approval=True)
+            assert not any(bomb.done() for bomb in bombs)
+        assert len(hands()) == pool.HANDS
+        for refused in await asyncio.gather(*bombs, return_exceptions=True):
+            assert isinstance(refused, GeometryRefused)
 
 
 async def test_a_hand_that_died_between_two_jobs_costs_nobody_anything(workshop: Workshop) -> None:
@@ -124,8 +146,8 @@ async def test_a_request_that_is_given_up_leaves_no_answer_behind(workshop: Work
 async def test_a_long_queue_is_told_to_come_again(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "MOST_WAITING", 2)
-    async with workshop._slot():
+    monkeypatch.setattr(lane, "MOST_WAITING", 2)
+    async with workshop._slot(for_approval=False):
         asked = [asyncio.create_task(workshop.make(Job(CIRCLE))) for _ in range(3)]
         done, waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
         assert [type(one.exception()) for one in done] == [Busy]

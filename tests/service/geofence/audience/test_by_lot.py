@@ -83,11 +83,15 @@ class Replica:
 
 @dataclass
 class Said:
-    """An alert version that was announced, who was inside at some moment since, if it is over."""
+    """An alert version that was announced, who was inside at some moment since, if it is over.
+
+    Those who `left` were inside when it was registered, or since.
+    """
 
     alert: AlertApproved
     area: int
     inside_once: set[uuid.UUID]
+    left: set[uuid.UUID] = field(default_factory=set)
     over: bool = False
     # What was read of a lost topic and is handled after may be older than the approval.
     lived_through_a_loss: bool = False
@@ -123,6 +127,8 @@ class Lot:
         if version and spot is None:
             return
         goes = None if version and self.chance.random() < 0.1 else self.chance.randrange(len(SPOTS))
+        for one in await self._registered():
+            one.left |= {who} & self.inside(one.area)
         self.where[who] = (version + 1, goes)
         for area in range(len(AREAS)):
             self.ever[area] |= self.inside(area)
@@ -163,6 +169,8 @@ class Lot:
         """Lose the roster topic, make it again, and replay everybody into it."""
         for one in self.said:
             one.lived_through_a_loss = True
+            # Only their newest places are replayed: what nobody had kept yet is gone.
+            one.left.clear()
         await self.world.bus.delete_topics([PLACE_CHANGED])
         await self.world.topic_made_again(PLACE_CHANGED)
         await self.world.send_many([self._change(who) for who, (v, _) in self.where.items() if v])
@@ -176,12 +184,18 @@ class Lot:
     ) -> list[str]:
         """Say what is wrong with the audience of an alert version."""
         version = (one.alert.alert_id, one.alert.version)
-        must = set() if one.over else self.inside(one.area)
+        forgotten = {who for who, (_, spot) in self.where.items() if spot is None}
+        must = set() if one.over else self.inside(one.area) | (one.left - forgotten)
         # What an early look tells of may be older than the approval.
         older = version in early or one.lived_through_a_loss
         may = self.ever[one.area] if older else one.inside_once
         found = faults(audiences[version], must=must, may=may)
         return [fault for fault in found if not (one.over and fault == "no run is whole")]
+
+    async def _registered(self) -> Sequence[Said]:
+        rows = await self.world.rows("SELECT alert_id, version FROM geofence_live_alert")
+        known = {(row["alert_id"], row["version"]) for row in rows}
+        return [one for one in self.said if (one.alert.alert_id, one.alert.version) in known]
 
     def _change(self, who: uuid.UUID) -> PlaceChanged:
         version, spot = self.where[who]

@@ -1,10 +1,13 @@
 """Runs that went early, because the index was behind: what goes wrong before they are whole."""
 
+import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
+from services.geofence.audience.resolve import Resolver
+from services.geofence.index.tail import Roster
 from shared.bus.errors import BusUnavailable
 from shared.events.alert import AlertApproved
 from shared.events.audience import AudienceResolved
@@ -28,6 +31,23 @@ class Stumbling:
         if self.stumbles and any(isinstance(event, AudienceResolved) for event in events):
             self.stumbles = False
             raise BusUnavailable("nobody knows")
+
+
+class Asked(Roster):
+    """The same roster, that never reaches V, and knows how long it was given for it."""
+
+    def __init__(self, roster: Roster) -> None:
+        self.__dict__ = dict(roster.__dict__)
+        self.within_s: list[float | None] = []
+
+    async def reached(
+        self, offsets: Mapping[int, int], *, topic_id: str, within_s: float | None
+    ) -> bool:
+        """Say at once that it is not there; whoever asks again waits for ever."""
+        self.within_s.append(within_s)
+        if len(self.within_s) > 1:
+            await asyncio.Event().wait()
+        return False
 
 
 async def lagging(world: World) -> Lagging:
@@ -61,6 +81,24 @@ async def test_a_second_look_that_fails_in_the_middle_is_made_again_from_its_beg
     assert faults(audience, must={known, *others}, may=()) == []
     assert not publish.stumbles
     assert {chunk.run_id for chunk in audience.chunks} > {run.run_id for run in audience.completed}
+
+
+@pytest.mark.shows("G8")
+async def test_a_warning_waits_a_second_for_an_index_that_never_comes(world: World) -> None:
+    who = uuid.uuid4()
+    alert = approved()
+    await world.send(place_changed(who, 1, INSIDE))
+    await world.roster_loaded_and_still()
+    roster = Asked(world.roster)
+    resolver = Resolver(
+        database=world.database, bus=world.bus, roster=roster, publish=world.publish()
+    )
+    async with running(resolver):
+        await resolver.resolve(alert)
+        assert roster.within_s == [1.0]
+        audience = await world.heard(alert)
+    assert audience.members() == {who}
+    assert audience.completed == []
 
 
 @pytest.mark.shows("bad:K13")

@@ -61,6 +61,7 @@ class Play:
     comes: uuid.UUID = field(default_factory=uuid.uuid4)
     leaves: uuid.UUID = field(default_factory=uuid.uuid4)
     last: uuid.UUID = field(default_factory=uuid.uuid4)
+    must: set[uuid.UUID] = field(default_factory=set)
     may: set[uuid.UUID] = field(default_factory=set)
     wrong: list[str] = field(default_factory=list)
 
@@ -101,14 +102,15 @@ async def plays(long_world: World) -> Mapping[Order, Play]:
         audiences = await world.all_heard()
     for one in made.values():
         heard = audiences[one.alert.alert_id, one.alert.version]
-        one.wrong = faults(heard, must={one.stays, one.comes, one.last}, may=one.may)
+        one.wrong = faults(heard, must={one.stays, one.comes, one.last, *one.must}, may=one.may)
     return made
 
 
 async def play(one: Play, world: World, other: World, when: str, death: str, index: str) -> None:
     """Resolve an alert while somebody comes and somebody leaves; if a replica dies, another does.
 
-    Whoever leaves after the approval may hear of it or not: at V they are not inside any more.
+    Whoever leaves once the alert is registered has to hear of it, for all that nobody finds them
+    inside at V; whoever left before may hear of it from an index that does not know it yet.
     """
     steps = Steps(when, lambda: one.change(world))
     behind = Lagging(world.roster) if index == "behind" else None
@@ -116,7 +118,9 @@ async def play(one: Play, world: World, other: World, when: str, death: str, ind
         world.seen_by(behind) if behind else world, patience_s=0.0 if behind else 5.0
     )
     await steps.reach("before 1")
-    if when != "before 1" or behind is not None:
+    if when != "before 1":
+        one.must = {one.leaves}
+    elif behind is not None:
         one.may = {one.leaves}
     failpoints.arm(f"geofence.{death}=raise@1", environment="development")
     try:

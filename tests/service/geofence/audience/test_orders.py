@@ -79,7 +79,7 @@ async def test_a_change_after_v_is_a_late_joiner_once(world: World) -> None:
 
 
 @pytest.mark.shows("G8")
-async def test_moving_in_while_the_alert_is_live_joins_and_moving_out_does_not(
+async def test_who_moves_in_while_the_alert_is_live_joins_and_so_does_who_moves_out(
     world: World,
 ) -> None:
     mover, leaver, fuzzy = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
@@ -98,7 +98,32 @@ async def test_moving_in_while_the_alert_is_live_joins_and_moving_out_does_not(
     audience = await world.heard(alert)
     assert audience.members(late=False) == {leaver}
     late = [pair for chunk in audience.chunks if chunk.late for pair in chunk.members()]
-    assert sorted(late) == sorted([(mover, "inside"), (fuzzy, "by_uncertainty")])
+    joined = [(mover, "inside"), (leaver, "inside"), (fuzzy, "by_uncertainty")]
+    assert sorted(late) == sorted(joined)
+
+
+@pytest.mark.shows("G8")
+async def test_who_leaves_just_after_v_is_told_for_all_that_the_run_finds_nobody(
+    world: World,
+) -> None:
+    """The index has taken the move before the run looks: no chunk of it holds who was inside."""
+    who = uuid.uuid4()
+    alert = approved()
+
+    async def move_out() -> None:
+        await world.send(place_changed(who, 2, OUTSIDE))
+        await world.indexed()
+
+    async with running(world.tail(), world.places(), world.relay()):
+        await world.send(place_changed(who, 1, INSIDE))
+        await world.roster.loaded.wait()
+        await world.kept()
+        await resolve(world, alert, bus=Between(world.bus, after=move_out))
+        await world.kept()
+        await world.relayed()
+    audience = await world.heard(alert)
+    assert audience.members(late=False) == set()
+    assert audience.members(late=True) == {who}
 
 
 @pytest.mark.shows("G8")

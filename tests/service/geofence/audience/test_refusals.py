@@ -180,6 +180,34 @@ async def test_a_live_alert_whose_stored_area_was_altered_takes_nobody_in(world:
     assert (refused.alert_id, refused.reason) == (altered.alert_id, "area-broken")
 
 
+@pytest.mark.shows("M13")
+async def test_a_stored_area_that_was_altered_is_refused_once_whoever_keeps_the_places(
+    world: World,
+) -> None:
+    """A roster has very many batches; each would page, and hold the alert again."""
+    alert = approved()
+    await world.roster_loaded_and_still()
+    await world.resolver().resolve(alert)
+    async with world.database.transaction() as tx:
+        await execute(tx, "UPDATE geofence_live_alert SET area_wkb = 'altered'")
+    paged = _pages()
+    for _ in range(2):
+        async with running(world.places(), world.relay()):
+            for _ in range(2):
+                await world.send(place_changed(uuid.uuid4(), 1, INSIDE))
+                await world.kept()
+            await world.relayed()
+    (refused,) = await world.read(AUDIENCE_REFUSED, AudienceRefused)
+    assert (refused.alert_id, refused.reason) == (alert.alert_id, "area-broken")
+    assert _pages() == paged + 1
+    assert (await world.heard(alert)).members() == set()
+    # It has not ended: announced again it is resolved again, by the area of the announcement.
+    async with running(world.tail()):
+        await world.indexed()
+        await world.resolver().resolve(alert)
+    assert len((await world.heard(alert)).members(late=False)) == 4
+
+
 async def test_more_live_alerts_than_areas_are_kept_at_hand(world: World) -> None:
     areas, alerts = Areas(most=2), [approved() for _ in range(4)]
     alerts[2:] = [approved(area=shapely.box(-72.9 + n / 100, 41.4, -72.6, 41.7)) for n in range(2)]

@@ -24,9 +24,10 @@ _RESIDENTS = re.compile(r"^ctalert_index_residents ([0-9.e+]+)$", re.MULTILINE)
 
 @dataclass
 class Replica:
-    """One replica: `ctl run-roles geofence:replica` with ports and a log of its own."""
+    """One replica: `ctl run-roles geofence:replica` with ports, a log and a folder of its own."""
 
     log: Path
+    snapshots: Path
     environment: dict[str, str]
     keyrings: KeyRings
     health_port: int = field(default_factory=free_port)
@@ -43,6 +44,7 @@ class Replica:
                 | {
                     "CTALERT_HEALTH_PORT": str(self.health_port),
                     "CTALERT_GEOFENCE_PORT": str(self.port),
+                    "CTALERT_GEOFENCE_SNAPSHOT_DIR": str(self.snapshots),
                     "CT_FAILPOINTS": failpoints,
                 },
                 stdin=subprocess.DEVNULL,
@@ -64,6 +66,11 @@ class Replica:
         found = _RESIDENTS.search(self._get(self.health_port, "/metrics").decode())
         assert found is not None
         return int(float(found[1]))
+
+    def first_residents(self) -> int:
+        """Return how many residents it knew before it had read any of the topic."""
+        said = map(json.loads, self.log.read_text().splitlines())
+        return int(next(one["residents"] for one in said if one["event"] == "index.built"))
 
     def people(self, corners: list[list[float]]) -> int:
         """Return how many people it finds in an area, as the dispatcher asks before approval."""
@@ -109,6 +116,7 @@ def make_replica(
     """Make a replica on a test's own bus and database, not started."""
     return Replica(
         log,
+        log.with_suffix(".snapshots"),
         {
             **os.environ,
             "PYTHONPATH": str(CHECKOUT),

@@ -17,14 +17,16 @@ from tests.conftest import KeyRings
 from tests.servers import ServiceDatabase
 from tests.service.geofence.audience.listening import faults
 from tests.service.geofence.conftest import open_world
+from tests.service.geofence.index.test_snapshots import stopped_with
 from tests.service.geofence.parts import eventually, running
 from tests.service.geofence.replicas.replica import Replica, make_replica
-from tests.service.geofence.world import AREA, INSIDE, World, approved, place_changed
+from tests.service.geofence.world import AREA, INSIDE, OUTSIDE, World, approved, place_changed
 
 pytestmark = pytest.mark.timeout(180)
 
 PARTITIONS = 6
 PEOPLE = 5_100
+MOVED = 50
 CORNERS = [list(corner) for corner in AREA.exterior.coords]
 
 
@@ -74,8 +76,11 @@ async def _play(world: World, replicas: Sequence[Replica]) -> None:
     for one in first:
         one.start(failpoints="geofence.between_chunks=kill@1" if one is victim else "")
     people, late = [uuid.uuid4() for _ in range(PEOPLE)], uuid.uuid4()
+    moved = [uuid.uuid4() for _ in range(MOVED)]
     alerts = one_for_each_partition()
     async with running(world.places(), world.relay()):
+        await stopped_with(world, newcomer.snapshots, *moved)
+        await world.send_many([place_changed(who, 2, OUTSIDE) for who in moved])
         await world.send_many([place_changed(who, 1, INSIDE) for who in people])
         await world.kept()
         for one in first:
@@ -88,6 +93,8 @@ async def _play(world: World, replicas: Sequence[Replica]) -> None:
         for one in first[1:]:
             assert await asyncio.to_thread(one.people, CORNERS) >= PEOPLE
         await asyncio.to_thread(newcomer.wait_ready)
+        # All it had at first were those of the snapshot, who had all moved away since.
+        assert newcomer.first_residents() == MOVED
         await eventually(lambda: _all_completed(world, alerts))
         await world.kept()
         await world.relayed()
@@ -100,7 +107,7 @@ async def _play(world: World, replicas: Sequence[Replica]) -> None:
     assert any({c.run_id for c in one.chunks if not c.late} > {*one.runs()} for one in heard)
     for one in replicas[1:]:
         assert await asyncio.to_thread(one.people, CORNERS) == PEOPLE + 1
-        assert one.residents() == PEOPLE + 1
+        assert one.residents() == PEOPLE + MOVED + 1
 
 
 class Gate:

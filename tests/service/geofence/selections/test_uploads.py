@@ -8,6 +8,7 @@ import pytest
 import shapely
 
 from services.geofence.areas.compose import compose
+from services.geofence.areas.find_parts import find_parts
 from tests.service.geofence.selections.conftest import Counter
 from tests.service.geofence.selections.test_lists import refusal
 from tests.unit.geofence.layers.files import (
@@ -69,7 +70,8 @@ async def test_a_file_of_any_format_and_system_is_the_same_area(
     assert read["vertices"] == 5
     assert read["area_km2"] == pytest.approx(370.4, abs=0.5)
     async with counter.database.transaction() as tx:
-        area = (await compose(tx, {"include": read["shapes"]})).area.geometry
+        parts = await find_parts(tx, {"include": read["shapes"]})
+    area = (await compose(parts)).area.geometry
     assert shapely.hausdorff_distance(area, ACROSS) < 1e-8
 
 

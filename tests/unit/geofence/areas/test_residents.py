@@ -101,8 +101,27 @@ def test_reach_is_known_where_both_are(
     assert reach(people, residents) == expected
 
 
+ANDOVER, ANSONIA = "0901301080", "0900901220"
+
+
+@pytest.mark.shows("S14")
 @pytest.mark.parametrize(
-    ("roles", "exact"), [({"manager"}, True), ({"viewer"}, False), ({"viewer", "manager"}, True)]
+    ("roles", "town", "entered", "exact"),
+    [
+        ({"manager"}, "*", [ANDOVER, ANSONIA], True),
+        ({"manager"}, "*", [], True),
+        ({"viewer"}, "*", [ANDOVER], False),
+        ({"viewer", "manager"}, ANDOVER, [ANDOVER], True),
+        # By its planning region a town has another code, and is the same.
+        ({"manager"}, ANDOVER, ["0911001080"], True),
+        ({"manager"}, ANDOVER, [ANSONIA], False),
+        ({"manager"}, ANDOVER, [ANDOVER, ANSONIA], False),
+        # Nobody knows whose it is: no town was imported, or it lies in none.
+        ({"manager"}, ANDOVER, [], False),
+        ({"viewer"}, ANDOVER, [ANDOVER], False),
+    ],
 )
-def test_who_issues_alerts_is_told_exactly(roles: set[str], exact: bool) -> None:
-    assert sees_exact(Principal("x", "staff", frozenset(roles), "*")) is exact
+def test_who_may_issue_alerts_there_is_told_exactly(
+    roles: set[str], town: str, entered: list[str], exact: bool
+) -> None:
+    assert sees_exact(Principal("x", "staff", frozenset(roles), town), towns=entered) is exact
