@@ -108,6 +108,8 @@ ALLOWED: dict[DeliveryState, frozenset[DeliveryState]] = {
     S.SENT: frozenset({S.DELIVERED, S.UNDELIVERED, S.RETRY_WAIT, S.NO_RECEIPT}),
     S.NO_RECEIPT: frozenset({S.DELIVERED, S.UNDELIVERED}),
     **dict.fromkeys(TERMINAL, frozenset[DeliveryState]()),
+    # Never handed over, and somebody has the address again: fan-out opens it as if it were new.
+    S.SUPPRESSED: frozenset({S.PENDING, S.RETRY_WAIT}),
 }
 
 LEASE_S = 30
@@ -203,7 +205,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class StateUpdate:
-    """A state that a signed receipt reports; `retry_in_s` goes with RETRY_WAIT."""
+    """A state that a signed receipt reports; `retry_in_s` goes with RETRY_WAIT.
+
+    `closed` says that the same message has been reported as failed before.
+    """
 
     delivery_id: UUID
     state: DeliveryState
@@ -213,6 +218,7 @@ class StateUpdate:
     reason: str | None = None
     epoch: int | None = None
     retry_in_s: float | None = None
+    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

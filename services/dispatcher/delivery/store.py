@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping
 
+from services.dispatcher.delivery.pacing import budget_s
 from services.dispatcher.delivery.states import (
     MAX_ATTEMPTS,
     RANK,
@@ -26,15 +27,23 @@ _GIVEN = """
         CAST(:ids AS uuid[]), CAST(:epochs AS int[]), CAST(:states AS text[]),
         CAST(:ranks AS int[]), CAST(:providers AS text[]), CAST(:sids AS text[]),
         CAST(:codes AS text[]), CAST(:reasons AS text[]), CAST(:delays AS float8[]),
-        CAST(:outcomes AS text[]), CAST(:counted AS boolean[]), CAST(:ages AS float8[])
+        CAST(:outcomes AS text[]), CAST(:counted AS boolean[]), CAST(:ages AS float8[]),
+        CAST(:closed AS boolean[])
     ) AS g(delivery_id, epoch, state, rank, provider, sid, code, reason, delay_s, outcome,
-           counted, age_s)
+           counted, age_s, closed)
 """
+
+# For how long a delivery is tried, as the hand-over judges it.
+_SEVERITIES = ("Extreme", "Severe", "Moderate", "Minor")
+_BUDGET_S = "CASE b.severity {} ELSE {} END".format(
+    " ".join(f"WHEN '{one}' THEN {budget_s(one)}" for one in _SEVERITIES), budget_s("Unknown")
+)
 
 
 def statement(sql: str) -> str:
     """Return a statement with the number and the unpacking of arrays that several share."""
-    return sql.replace("{given}", _GIVEN).replace("{max_attempts}", str(MAX_ATTEMPTS))
+    numbers = sql.replace("{max_attempts}", str(MAX_ATTEMPTS)).replace("{budget_s}", _BUDGET_S)
+    return numbers.replace("{given}", _GIVEN)
 
 
 _RECORD = statement("""
@@ -68,6 +77,7 @@ WHERE d.delivery_id = g.delivery_id AND d.epoch = g.epoch
 
 # An attempt's own failure counts only for the attempt the row stands for; good news of any does.
 # A retry takes the next epoch at once: the outcome of the attempt that failed may still come.
+# A message that has failed is closed: all it can still say that matters is that it arrived.
 _RAISE = statement("""
 WITH given AS MATERIALIZED ({given}), locked AS MATERIALIZED (
     SELECT d.* FROM dispatcher_delivery AS d
@@ -77,13 +87,15 @@ WITH given AS MATERIALIZED ({given}), locked AS MATERIALIZED (
     SELECT l.delivery_id, l.state AS was, g.epoch, g.provider, g.sid, g.code, g.reason, g.delay_s,
            CASE WHEN l.state NOT IN ('sending', 'unknown', 'retry_wait', 'accepted', 'sent',
                                      'no_receipt') THEN NULL
+                WHEN g.closed AND g.state <> 'delivered' THEN NULL
                 WHEN g.state IN ('retry_wait', 'undelivered', 'failed', 'expired')
                      AND NOT (l.sid IS NOT DISTINCT FROM g.sid OR (l.sid IS NULL
                               AND COALESCE(g.epoch, l.epoch) = l.epoch)) THEN NULL
                 WHEN g.state = 'retry_wait' AND l.state IN ('retry_wait', 'no_receipt') THEN NULL
                 WHEN g.state = 'retry_wait' AND (
-                     l.attempts >= {max_attempts} OR b.state <> 'live' OR b.expires_at
-                     <= clock_timestamp() + make_interval(secs => g.delay_s)) THEN 'undelivered'
+                     l.attempts >= {max_attempts} OR b.state <> 'live'
+                     OR LEAST(b.expires_at, l.created_at + make_interval(secs => {budget_s}))
+                        <= clock_timestamp() + make_interval(secs => g.delay_s)) THEN 'undelivered'
                 WHEN g.state = 'retry_wait' THEN 'retry_wait'
                 WHEN g.rank <= l.rank THEN NULL
                 ELSE g.state END AS target
@@ -184,6 +196,7 @@ def columns(records: Iterable[Outcome | StateUpdate | Found]) -> dict[str, list[
         "outcomes": [getattr(one, "outcome", None) for one in ordered],
         "counted": [getattr(one, "counted", False) for one in ordered],
         "ages": [getattr(one, "age_s", 0.0) for one in ordered],
+        "closed": [getattr(one, "closed", False) for one in ordered],
     }
 
 

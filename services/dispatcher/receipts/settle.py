@@ -1,12 +1,13 @@
 """Settles receipts in batches: each (provider, SID, status) counts once and only raises states."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
+from typing import TypeAlias
 
 from services.dispatcher.contacts.report_contact import report_contact
 from services.dispatcher.delivery.raise_states import raise_states
 from services.dispatcher.delivery.states import StateUpdate
 from services.dispatcher.receipts import store
-from services.dispatcher.receipts.statuses import Meaning, meaning_of
+from services.dispatcher.receipts.statuses import FAILURES, Meaning, meaning_of
 from services.dispatcher.receipts.store import Delivery, Receipt
 from shared.bus.outbox import Outbox
 from shared.db.session import Tx
@@ -20,6 +21,8 @@ unmapped = Counter(
 )
 
 Page = Callable[[str], Awaitable[None]]
+# Provider, SID and status: what makes two receipts the same.
+Key: TypeAlias = tuple[str, str, str]
 
 
 async def settle(
@@ -27,17 +30,22 @@ async def settle(
 ) -> None:
     """Move deliveries to what their receipts say, keep every receipt as evidence, tell others.
 
-    The same receipt twice, one that comes late, and one of a delivery nobody knows change
-    nothing. What a provider says of an address goes to the subscriber service; a STOP that it
-    reports suppresses the address here and now.
+    The same receipt twice, one that comes late (also after its message has failed), and one of a
+    delivery nobody knows change nothing. What a provider says of an address goes to the
+    subscriber service; a STOP that it reports suppresses the address here and now.
     """
-    fresh = await _fresh(tx, receipts)
+    # Locked before the evidence is read, so that whoever settles beside us has written theirs.
+    known = await store.lock_deliveries(tx, {one.delivery_id for one in receipts})
+    told = await store.known_receipts(tx, {(one.provider, one.sid) for one in receipts})
+    fresh = _fresh(receipts, told)
     if not fresh:
         return
-    known = await store.read_deliveries(tx, {one.delivery_id for one in fresh})
+    closed = _closed(fresh, told)
     judged = [(one, _judge(one, known.get(one.delivery_id))) for one in fresh]
     moving = [(one, meaning) for one, meaning in judged if meaning is not None]
-    effects = await raise_states(tx, [_update(one, meaning) for one, meaning in moving])
+    effects = await raise_states(
+        tx, [_update(one, meaning, closed=_key(one) in closed) for one, meaning in moving]
+    )
     effect_of = {_key(one): effect for (one, _), effect in zip(moving, effects, strict=True)}
     rows = []
     for one, meaning in judged:
@@ -62,11 +70,25 @@ async def settle(
     await _page(judged, page)
 
 
-async def _fresh(tx: Tx, receipts: Sequence[ReceiptReceived]) -> list[ReceiptReceived]:
+def _fresh(receipts: Sequence[ReceiptReceived], told: Set[Key]) -> list[ReceiptReceived]:
     """Leave out what was settled before, or comes twice in this batch."""
-    first = {_key(one): one for one in reversed(receipts)}
-    known = await store.known_receipts(tx, first.keys())
-    return [one for one in receipts if first[_key(one)] is one and _key(one) not in known]
+    first: dict[Key, ReceiptReceived] = {}
+    for one in receipts:
+        first.setdefault(_key(one), one)
+    return [one for key, one in first.items() if key not in told]
+
+
+def _closed(fresh: Sequence[ReceiptReceived], told: Set[Key]) -> set[Key]:
+    """Return the receipts whose message had failed before, also earlier in this batch."""
+    failed = {(provider, sid) for provider, sid, status in told if status in FAILURES}
+    late = set[Key]()
+    for one in fresh:
+        message = one.provider, one.sid
+        if message in failed:
+            late.add(_key(one))
+        elif one.status in FAILURES:
+            failed.add(message)
+    return late
 
 
 def _judge(one: ReceiptReceived, delivery: Delivery | None) -> Meaning | None:
@@ -84,7 +106,7 @@ def _judge(one: ReceiptReceived, delivery: Delivery | None) -> Meaning | None:
     return meaning
 
 
-def _update(one: ReceiptReceived, meaning: Meaning) -> StateUpdate:
+def _update(one: ReceiptReceived, meaning: Meaning, *, closed: bool) -> StateUpdate:
     return StateUpdate(
         delivery_id=one.delivery_id,
         state=meaning.state,
@@ -94,6 +116,7 @@ def _update(one: ReceiptReceived, meaning: Meaning) -> StateUpdate:
         reason=meaning.reason,
         epoch=one.epoch,
         retry_in_s=meaning.retry_in_s,
+        closed=closed,
     )
 
 
@@ -125,5 +148,5 @@ async def _page(judged: Sequence[tuple[ReceiptReceived, Meaning | None]], page: 
         await page(f"receipts of {channel} report code {code}, which concerns our sender")
 
 
-def _key(one: ReceiptReceived) -> tuple[str, str, str]:
+def _key(one: ReceiptReceived) -> Key:
     return one.provider, one.sid, one.status

@@ -21,6 +21,8 @@ _TEXT: dict[str, DeliveryState] = {
     "read": S.DELIVERED,
 }
 _TEXT_ENDS = frozenset({"undelivered", "failed", "canceled"})
+# Whatever a message reports after one of these is late, unless it arrived after all.
+FAILURES = _TEXT_ENDS | frozenset(CALL_ENDS)
 _CALL: dict[str, DeliveryState] = {
     "queued": S.ACCEPTED,
     "initiated": S.ACCEPTED,

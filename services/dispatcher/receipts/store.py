@@ -9,8 +9,8 @@ from shared.db.session import Tx, execute, fetch, fetch_value
 
 _KNOWN = """
 SELECT r.provider, r.sid, r.status FROM dispatcher_receipt AS r
-JOIN unnest(CAST(:providers AS text[]), CAST(:sids AS text[]), CAST(:statuses AS text[]))
-    AS g(provider, sid, status) USING (provider, sid, status)
+JOIN unnest(CAST(:providers AS text[]), CAST(:sids AS text[])) AS g(provider, sid)
+    USING (provider, sid)
 """
 
 _KEEP = """
@@ -27,6 +27,7 @@ SELECT delivery_id, channel, address_hash, hash_key_id,
        attempts + CASE WHEN state = 'sending' THEN 1 ELSE 0 END AS tries
 FROM dispatcher_delivery WHERE delivery_id = ANY(CAST(:ids AS uuid[]))
 """
+_LOCK_DELIVERIES = f"{_DELIVERIES}ORDER BY delivery_id FOR UPDATE"
 
 _KEEP_INBOUND = """
 INSERT INTO dispatcher_inbound (inbound_id, channel, address_hash, received_at, meaning)
@@ -69,16 +70,15 @@ class Delivery:
 
 
 async def known_receipts(
-    tx: Tx, keys: Collection[tuple[str, str, str]]
+    tx: Tx, messages: Collection[tuple[str, str]]
 ) -> set[tuple[str, str, str]]:
-    """Return which of these (provider, sid, status) have been settled before."""
-    ordered = sorted(keys)
+    """Return every (provider, sid, status) settled before of these messages."""
+    ordered = sorted(messages)
     rows = await fetch(
         tx,
         _KNOWN,
-        providers=[provider for provider, _, _ in ordered],
-        sids=[sid for _, sid, _ in ordered],
-        statuses=[status for _, _, status in ordered],
+        providers=[provider for provider, _ in ordered],
+        sids=[sid for _, sid in ordered],
     )
     return {(row["provider"], row["sid"], row["status"]) for row in rows}
 
@@ -102,6 +102,12 @@ async def keep_receipts(tx: Tx, receipts: Sequence[Receipt]) -> None:
 async def read_deliveries(tx: Tx, ids: Collection[UUID]) -> dict[UUID, Delivery]:
     """Return the deliveries among these ids that exist."""
     rows = await fetch(tx, _DELIVERIES, ids=list(ids))
+    return {row["delivery_id"]: Delivery(**row) for row in rows}
+
+
+async def lock_deliveries(tx: Tx, ids: Collection[UUID]) -> dict[UUID, Delivery]:
+    """Lock the deliveries among these ids that exist, in their order, and return them."""
+    rows = await fetch(tx, _LOCK_DELIVERIES, ids=list(ids))
     return {row["delivery_id"]: Delivery(**row) for row in rows}
 
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from uuid import UUID
 
-from services.dispatcher.recipients import store
+from services.dispatcher.recipients import store, store_again
 from services.dispatcher.recipients.cast import FannedOut
 from services.dispatcher.recipients.make_deliveries import make_deliveries
 from shared.db.session import Tx
@@ -21,9 +21,11 @@ async def complete(
     """Add what is missing for these residents, or for all whose cards changed lately (None: ever).
 
     Done under the members' locks, so that two of these beside each other judge one after the
-    other; what a member has been sent stays, what was excluded is judged again.
+    other; what a member has been sent stays, what was excluded or closed unsent is judged again.
     """
-    found = await store.changed_members(tx, subscribers=subscribers, recent_s=recent_s, limit=LIMIT)
+    found = await store_again.changed_members(
+        tx, subscribers=subscribers, recent_s=recent_s, limit=LIMIT
+    )
     behind: dict[tuple[UUID, int], list[UUID]] = defaultdict(list)
     for row in found:
         behind[row["alert_id"], row["version"]].append(row["subscriber_id"])
@@ -32,13 +34,13 @@ async def complete(
         cast = await store.hold_cast(tx, alert_id, version)
         if cast is None or not cast.live:
             continue
-        versions = await store.lock_members(tx, cast=cast, subscribers=members)
+        versions = await store_again.lock_members(tx, cast=cast, subscribers=members)
         chunk_id = new_id()
         ids = list(versions)
-        await store.forget_exclusions(tx, cast=cast, subscribers=ids)
+        await store_again.forget_exclusions(tx, cast=cast, subscribers=ids)
         made = await make_deliveries(tx, cast=cast, chunk_id=chunk_id, subscribers=ids)
-        await store.forgive_reached(tx, cast=cast, subscribers=ids)
-        await store.mark_seen(tx, cast=cast, versions=versions)
+        await store_again.forgive_reached(tx, cast=cast, subscribers=ids)
+        await store_again.mark_seen(tx, cast=cast, versions=versions)
         if made:
             await store.add_chunk(
                 tx, chunk_id, cast=cast, run_id=chunk_id, n=0, origin="completion"

@@ -5,7 +5,7 @@ delivery room's. Every insert goes in the order of its key: two chunks with shar
 another order deadlock.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -90,14 +90,17 @@ WITH wish AS MATERIALIZED (
     SELECT point.*, dispatcher_delivery_id(:alert_id, :version, channel, address_hash)
         AS delivery_id
     FROM point WHERE reason IS NULL
+), wanted AS MATERIALIZED (
+    SELECT DISTINCT ON (delivery_id) delivery_id, channel, address_hash, hash_key_id, language
+    FROM good ORDER BY delivery_id, subscriber_id
 ), made AS (
     INSERT INTO dispatcher_delivery (delivery_id, alert_id, version, channel, address_hash,
         hash_key_id, priority, language, chunk_id)
-    SELECT DISTINCT ON (delivery_id) delivery_id, :alert_id, :version, channel, address_hash,
-           hash_key_id, :priority, language, :chunk_id
-    FROM good ORDER BY delivery_id, subscriber_id
+    SELECT delivery_id, :alert_id, :version, channel, address_hash, hash_key_id, :priority,
+           language, :chunk_id
+    FROM wanted ORDER BY delivery_id
     ON CONFLICT DO NOTHING
-    RETURNING delivery_id, channel, address_hash
+    RETURNING delivery_id
 ), linked AS (
     INSERT INTO dispatcher_delivery_member (delivery_id, subscriber_id)
     SELECT DISTINCT delivery_id, subscriber_id FROM good ORDER BY 1, 2
@@ -118,58 +121,9 @@ WITH wish AS MATERIALIZED (
     ) AS x ORDER BY 3, 4
     ON CONFLICT DO NOTHING
 )
-SELECT delivery_id, channel, address_hash FROM made
-"""
-
-# Cards that changed while a chunk was fanned out are found within five minutes; no transaction
-# lives longer than one (the engine's limit), so none slips through between two looks.
-_CHANGED = """
-SELECT m.alert_id, m.version, m.subscriber_id
-FROM dispatcher_broadcast AS b, dispatcher_card AS card, dispatcher_member AS m
-WHERE b.kind = 'alert' AND b.state IN ('live', 'held') AND b.expires_at > clock_timestamp()
-  AND {which}
-  AND m.alert_id = b.alert_id AND m.version = b.version
-  AND m.subscriber_id = card.subscriber_id
-  AND (m.card_version IS NULL OR m.card_version < card.version)
-LIMIT :limit
-"""
-_OF_RECENT = _CHANGED.replace(
-    "{which}",
-    """(CAST(:recent_s AS float8) IS NULL
-       OR card.changed_at > clock_timestamp() - make_interval(secs => :recent_s))""",
-)
-_OF_THESE = _CHANGED.replace("{which}", "card.subscriber_id = ANY(CAST(:ids AS uuid[]))")
-
-# The version is read before the join with the card: at worst the same card is looked at twice.
-_LOCK_MEMBERS = """
-SELECT m.subscriber_id, card.version FROM dispatcher_member AS m
-JOIN dispatcher_card AS card USING (subscriber_id)
-WHERE m.alert_id = :alert_id AND m.version = :version
-  AND m.subscriber_id = ANY(CAST(:ids AS uuid[]))
-ORDER BY m.subscriber_id FOR UPDATE OF m
-"""
-
-_FORGET_EXCLUSIONS = """
-DELETE FROM dispatcher_exclusion
-WHERE alert_id = :alert_id AND version = :version
-  AND subscriber_id = ANY(CAST(:ids AS uuid[]))
-"""
-
-# Whoever has got it is not excluded, whatever the card says since.
-_FORGIVE = """
-DELETE FROM dispatcher_exclusion AS x
-WHERE x.alert_id = :alert_id AND x.version = :version AND x.channel = ''
-  AND x.subscriber_id = ANY(CAST(:ids AS uuid[])) AND EXISTS (
-      SELECT FROM dispatcher_delivery_member AS l
-      JOIN dispatcher_delivery AS d USING (delivery_id)
-      WHERE l.subscriber_id = x.subscriber_id AND d.alert_id = x.alert_id
-        AND d.version = x.version)
-"""
-
-_SEEN = """
-UPDATE dispatcher_member AS m SET card_version = seen.version
-FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS bigint[])) AS seen(id, version)
-WHERE m.alert_id = :alert_id AND m.version = :version AND m.subscriber_id = seen.id
+SELECT delivery_id, channel, address_hash, language,
+       delivery_id IN (SELECT m.delivery_id FROM made AS m) AS new
+FROM wanted
 """
 
 _SCALE = ["Unknown", "Minor", "Moderate", "Severe", "Extreme"]
@@ -233,8 +187,11 @@ async def languages_of(tx: Tx, subscribers: Sequence[UUID]) -> list[str]:
 
 async def join_cards(
     tx: Tx, *, cast: Cast, chunk_id: UUID, subscribers: Sequence[UUID], languages: dict[str, str]
-) -> list[Request]:
-    """Make deliveries, links and exclusions of members and their cards; return what is new."""
+) -> tuple[list[Request], dict[UUID, str]]:
+    """Make deliveries, links and exclusions of members and their cards.
+
+    Returns what is new; and what was there before, with the language it is wanted in now.
+    """
     rows = await fetch(
         tx,
         _FAN_OUT,
@@ -252,48 +209,12 @@ async def join_cards(
         emergency=cast.emergency,
         priority=cast.priority,
     )
-    priority: Any = cast.priority
+    made = requests([row for row in rows if row["new"]], priority=cast.priority)
+    return made, {row["delivery_id"]: row["language"] for row in rows if not row["new"]}
+
+
+def requests(rows: Iterable[RowMapping], *, priority: Any) -> list[Request]:
+    """Return rows of id, channel and hash as requests of a broadcast's priority."""
     return [
         Request(row["delivery_id"], row["channel"], priority, row["address_hash"]) for row in rows
     ]
-
-
-async def changed_members(
-    tx: Tx, *, subscribers: Sequence[UUID] | None, recent_s: float | None, limit: int
-) -> Sequence[RowMapping]:
-    """Return members of live broadcasts fanned out with an older card: of these, or recently."""
-    if subscribers is None:
-        return await fetch(tx, _OF_RECENT, recent_s=recent_s, limit=limit)
-    return await fetch(tx, _OF_THESE, ids=list(subscribers), limit=limit)
-
-
-async def lock_members(tx: Tx, *, cast: Cast, subscribers: Sequence[UUID]) -> dict[UUID, int]:
-    """Lock members and return the version of each one's card."""
-    rows = await fetch(
-        tx, _LOCK_MEMBERS, alert_id=cast.alert_id, version=cast.version, ids=list(subscribers)
-    )
-    return {row["subscriber_id"]: row["version"] for row in rows}
-
-
-async def forget_exclusions(tx: Tx, *, cast: Cast, subscribers: Sequence[UUID]) -> None:
-    """Forget why members were not reached, before it is judged again."""
-    ids = list(subscribers)
-    await execute(tx, _FORGET_EXCLUSIONS, alert_id=cast.alert_id, version=cast.version, ids=ids)
-
-
-async def forgive_reached(tx: Tx, *, cast: Cast, subscribers: Sequence[UUID]) -> None:
-    """Take back exclusions of members who have a delivery."""
-    ids = list(subscribers)
-    await execute(tx, _FORGIVE, alert_id=cast.alert_id, version=cast.version, ids=ids)
-
-
-async def mark_seen(tx: Tx, *, cast: Cast, versions: Mapping[UUID, int]) -> None:
-    """Write which version of each member's card has been fanned out."""
-    await execute(
-        tx,
-        _SEEN,
-        alert_id=cast.alert_id,
-        version=cast.version,
-        ids=list(versions),
-        versions=list(versions.values()),
-    )

@@ -1,9 +1,5 @@
 """Random events against the real statements: whatever comes when, the promises hold."""
 
-import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
@@ -34,43 +30,13 @@ from services.dispatcher.delivery.states import (
     Outcome,
     StateUpdate,
 )
-from services.dispatcher.delivery.timers import Timers
 from services.dispatcher.delivery.unknown import adopt, give_up, take_unknown
-from shared.bus.kafka.bus import Bus
-from shared.db.session import ALL_TOWNS
-from tests.fakes_provider import FakeRequests
-from tests.service.dispatcher.delivery.stage import Stage, chunk_of, open_stage
+from tests.service.dispatcher.delivery.stage import chunk_of
+from tests.service.orders.world import World, open_world
 
 S = DeliveryState
 PEOPLE = 3
 _ROWS = "SELECT * FROM dispatcher_delivery WHERE alert_id = :alert_id AND version = 1"
-
-
-@dataclass
-class World:
-    """One event loop with a stage on it, shared by all sequences."""
-
-    loop: asyncio.AbstractEventLoop
-    stage: Stage
-    requests: FakeRequests
-    timers: Timers = field(init=False)
-
-    def __post_init__(self) -> None:
-        bus = Bus("127.0.0.1:1")
-        self.timers = Timers(self.stage.database, bus=bus, requests=self.requests)
-
-    def do(self, work: Any) -> Any:
-        """Run a coroutine to its end."""
-        return self.loop.run_until_complete(work)
-
-    def within(self, verb: Any) -> Any:
-        """Run a verb in a transaction of its own."""
-
-        async def run() -> Any:
-            async with self.stage.database.transaction(town=ALL_TOWNS) as tx:
-                return await verb(tx)
-
-        return self.do(run())
 
 
 class Deliveries(RuleBasedStateMachine):
@@ -90,11 +56,15 @@ class Deliveries(RuleBasedStateMachine):
         self.past: list[Claimed] = []
         self.over = False
         self.silenced: set[UUID] = set()
+        self.said_at, self.cards = datetime.now(UTC), 1
         self.before: dict[UUID, tuple[DeliveryState, int]] = {}
 
-    def _check(self, taken: list[Claimed]) -> None:
+    def _claim(self, *ids: UUID) -> list[Claimed]:
+        taken = self.world.do(self.world.stage.claim(*ids))
         assert not (self.over and taken)
         assert not {one.delivery_id for one in taken} & self.silenced
+        # In the order of ids, or the same draws would stand for other deliveries the next time.
+        return sorted(taken, key=lambda one: one.delivery_id)
 
     def _one(self, data: st.DataObject, among: list[Claimed]) -> Claimed:
         return data.draw(st.sampled_from(among))
@@ -103,8 +73,7 @@ class Deliveries(RuleBasedStateMachine):
     def claim(self, data: st.DataObject) -> None:
         """Claim some: never after the end, never for who opted out."""
         wanted = data.draw(st.sets(st.sampled_from(self.ids), min_size=1))
-        taken = self.world.do(self.world.stage.claim(*wanted))
-        self._check(taken)
+        taken = self._claim(*wanted)
         self.held += taken
         self.past += taken
 
@@ -129,8 +98,7 @@ class Deliveries(RuleBasedStateMachine):
     def fail(self, times: int) -> None:
         """Have one attempt after the other fail, more often than it may."""
         for _ in range(times):
-            taken = self.world.do(self.world.stage.claim(*self.ids))
-            self._check(taken)
+            taken = self._claim(*self.ids)
             self.past += taken
             self.held += taken  # and none of them has heard that it is not the last
             self.promises()
@@ -170,6 +138,8 @@ class Deliveries(RuleBasedStateMachine):
         else:
             pairs = [(one.delivery_id, one.epoch) for one in taken]
             self.world.within(lambda tx: give_up(tx, pairs))
+            # Its pause is drawn by lot, which nobody could draw again.
+            self._set("due_at = now()", "state = 'retry_wait' AND due_at IS NOT NULL")
 
     @rule()
     def time_passes(self) -> None:
@@ -182,13 +152,26 @@ class Deliveries(RuleBasedStateMachine):
         """Take a STOP; it holds for every claim after it."""
         if soon:
             return
+        self._silence(data.draw(st.sampled_from(self.ids)))
+
+    @rule(data=st.data())
+    def come_back(self, data: st.DataObject) -> None:
+        """Have somebody opt in again after a STOP: what a claim has closed for it opens."""
         one = data.draw(st.sampled_from(self.ids))
-        row = self.world.do(self.world.stage.delivery(one))
-        self.silenced.add(one)
-        self.world.within(lambda tx: suppress(
-            tx, channel="sms", address_hash=row["address_hash"], hash_key_id="k",
-            reason="opted_out", at=datetime.now(UTC) + timedelta(seconds=1),
-        ))  # fmt: skip
+        if one not in self.silenced:
+            self._silence(one)
+        self._claim(one)
+        self.promises()
+        who = self._whose(one)
+        self.silenced.remove(one)
+        self.cards += 1
+        point = ("sms", f"+1860{who.int % 10**7:07}")
+        stage, do = self.world.stage, self.world.do
+        do(stage.keep(stage.card(who, point, version=self.cards, opted_in_at=self._later())))
+        before = do(stage.delivery(one))
+        made = do(stage.complete(who))
+        closed = before["state"] == S.SUPPRESSED and before["handed_over_at"] is None
+        assert [again.delivery_id for again in made.requests] == [one] * (closed and not self.over)
 
     @precondition(lambda self: not self.over)
     @rule(soon=st.integers(0, 5), cancelled=st.booleans())
@@ -235,7 +218,7 @@ class Deliveries(RuleBasedStateMachine):
             was, old = self.before.get(row["delivery_id"], (S.PENDING, 0))
             assert epoch >= old
             assert state is was or state in ALLOWED[was], (was, state)
-            assert was not in TERMINAL or state is was
+            assert was not in TERMINAL - {S.SUPPRESSED} or state is was
             self.before[row["delivery_id"]] = state, epoch
 
     def teardown(self) -> None:
@@ -250,6 +233,25 @@ class Deliveries(RuleBasedStateMachine):
         left = {state for state, _ in self.before.values()}
         assert left <= TERMINAL | {S.ACCEPTED, S.SENT}, left
 
+    def _silence(self, delivery_id: UUID) -> None:
+        row = self.world.do(self.world.stage.delivery(delivery_id))
+        self.silenced.add(delivery_id)
+        self.world.within(lambda tx: suppress(
+            tx, channel="sms", address_hash=row["address_hash"], hash_key_id="k",
+            reason="opted_out", at=self._later(),
+        ))  # fmt: skip
+
+    def _whose(self, delivery_id: UUID) -> UUID:
+        (row,) = self.world.do(self.world.stage.rows(
+            "SELECT subscriber_id FROM dispatcher_delivery_member WHERE delivery_id = :id",
+            id=delivery_id,
+        ))  # fmt: skip
+        return UUID(str(row["subscriber_id"]))
+
+    def _later(self) -> datetime:
+        self.said_at += timedelta(seconds=1)
+        return self.said_at
+
     def _set(self, sets: str, where: str) -> None:
         self.world.do(self.world.stage.run(
             f"UPDATE dispatcher_delivery SET {sets} WHERE alert_id = :id AND {where}",  # noqa: S608
@@ -261,19 +263,9 @@ def _sid(one: Claimed) -> str:
     return f"SID-{one.delivery_id}-{one.epoch}"
 
 
-@contextmanager
-def _world(database: Any, keyrings: Any) -> Iterator[World]:
-    # Rules are plain functions, so that the loop is the model's own and not the test's.
-    with asyncio.Runner() as runner:
-        opening = open_stage(database, keyrings, pool_size=2)
-        stage = runner.run(opening.__aenter__())
-        yield World(runner.get_loop(), stage, FakeRequests(stage.database))
-        runner.run(opening.__aexit__(None, None, None))
-
-
 @pytest.mark.shows("F02", "F27", "F36", "F39", "D17")
 def test_whatever_comes_when_the_promises_hold(fresh_database: Any, keyrings: Any) -> None:
-    with _world(fresh_database("dispatcher"), keyrings) as world:
+    with open_world(fresh_database("dispatcher"), keyrings) as world:
         Deliveries.world = world
         run_state_machine_as_test(
             Deliveries,

@@ -17,6 +17,7 @@ from shared.events.envelope import decode
 from shared.events.receipt import ReceiptReceived
 from shared.events.topics import RECEIPT_RECEIVED
 from simulators.signature import sign_request
+from tests.fakes_provider import FakeProvider
 from tests.service.dispatcher.receipts.room import PUBLIC_URL, Room, open_room
 from tests.simulated import ACCOUNT, TOKEN
 
@@ -173,7 +174,7 @@ async def test_from_the_callback_to_the_row(room: Room) -> None:
 
 async def test_each_channel_s_role_looks_up(room: Room) -> None:
     for channel in ("sms", "voice"):
-        (part,) = consumers(room.context, channel)
+        (part,) = consumers(room.context, channel, FakeProvider(channel))
         stop = asyncio.Event()
         stop.set()
         await part.run(stop)

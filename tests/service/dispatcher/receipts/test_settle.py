@@ -2,12 +2,13 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from services.dispatcher.delivery.pacing import budget_s
 from shared.bus.kafka.bus import Bus
 from tests.service.dispatcher.receipts.room import Room, a_receipt, open_room
 
@@ -20,28 +21,42 @@ async def room(database: Any, keyrings: Any) -> AsyncIterator[Room]:
 
 STATUSES = ("queued", "sending", "sent", "delivered", "undelivered")
 ENDS_OF_A_TEXT = ("delivered", "undelivered")
+PERMANENT, TEMPORARY = "30005", "30003"
+
+
+def end_of(order: Sequence[str], code: str) -> tuple[str, int]:
+    """Return state and rank that a text comes to: one that may be tried again waits for it."""
+    if code == TEMPORARY:
+        return ("delivered", 3) if "delivered" in order else ("retry_wait", 0)
+    return next(status for status in order if status in ENDS_OF_A_TEXT), 3
 
 
 @pytest.mark.shows("F27", "bad:W07", "bad:W08")
-async def test_all_orders_of_a_text_s_receipts_each_five_times(room: Room) -> None:
-    orders = list(itertools.permutations(STATUSES))
+@pytest.mark.parametrize(
+    ("code", "at_once"), [(PERMANENT, False), (TEMPORARY, False), (TEMPORARY, True)]
+)
+async def test_all_orders_of_a_text_s_receipts_each_five_times(
+    room: Room, code: str, at_once: bool
+) -> None:
+    unheard = [status for status in STATUSES if status != "delivered"]
+    orders = [*itertools.permutations(STATUSES), *itertools.permutations(unheard)]
     deliveries = [await room.a_delivery(state="sending", attempts=0) for _ in orders]
     batches: list[list[Any]] = [[] for _ in STATUSES]
     for delivery_id, order in zip(deliveries, orders, strict=True):
         for step, status in enumerate(order):
-            receipt = a_receipt(delivery_id, status, sid=f"SM{delivery_id}", error_code="30005")
-            batches[step] += [receipt] * 5
+            receipt = a_receipt(delivery_id, status, sid=f"SM{delivery_id}", error_code=code)
+            batches[0 if at_once else step] += [receipt] * 5
     for batch in batches:
         await room.settle(*batch)
     for delivery_id, order in zip(deliveries, orders, strict=True):
         row = await room.delivery(delivery_id)
-        first_end = next(status for status in order if status in ENDS_OF_A_TEXT)
-        assert (row["state"], row["rank"], row["attempts"]) == (first_end, 3, 1), order
+        assert (row["state"], row["rank"], row["attempts"]) == (*end_of(order, code), 1), order
+        assert (row["due_at"] is not None) == (row["state"] == "retry_wait")
     kept = await room.rows(
         "SELECT effect FROM dispatcher_receipt WHERE delivery_id = ANY(:ids)", ids=deliveries
     )
-    assert len(orders) == 120
-    assert len(kept) == len(orders) * len(STATUSES)
+    assert len(orders) == 120 + 24
+    assert len(kept) == sum(len(order) for order in orders)
 
 
 @pytest.mark.shows("F27")
@@ -144,3 +159,65 @@ async def test_two_settlers_with_the_same_receipts(room: Room) -> None:
     await asyncio.gather(room.settle(*receipts), room.settle(*reversed(receipts)))
     assert {(await room.delivery(one))["state"] for one in deliveries} == {"sent"}
     assert {(await room.delivery(one))["attempts"] for one in deliveries} == {1}
+
+
+@pytest.mark.shows("F27")
+async def test_late_news_of_a_failed_text_take_no_retry_back(room: Room) -> None:
+    delivery_id = await room.a_delivery(sid="SM-first", rank=1)
+    failure = a_receipt(delivery_id, "undelivered", sid="SM-first", error_code=TEMPORARY)
+    await room.settle(failure, a_receipt(delivery_id, "sent", sid="SM-first"))
+    assert (await room.delivery(delivery_id))["state"] == "retry_wait"
+    await room.run(
+        """UPDATE dispatcher_delivery SET state = 'sending', epoch = epoch + 1
+           WHERE delivery_id = :id""",
+        id=delivery_id,
+    )
+    late = [
+        a_receipt(delivery_id, "queued", sid="SM-first"),
+        a_receipt(delivery_id, "failed", sid="SM-first", error_code=TEMPORARY, epoch=None),
+    ]
+    await room.settle(*late)
+    row = await room.delivery(delivery_id)
+    assert (row["state"], row["epoch"], row["sid"]) == ("sending", 3, None)
+    await room.settle(
+        a_receipt(delivery_id, "undelivered", sid="SM-next", error_code=TEMPORARY, epoch=3)
+    )
+    row = await room.delivery(delivery_id)
+    assert (row["state"], row["epoch"], row["attempts"]) == ("retry_wait", 4, 2)
+    await room.settle(a_receipt(delivery_id, "delivered", sid="SM-first"))
+    row = await room.delivery(delivery_id)
+    assert (row["state"], row["sid"], row["due_at"]) == ("delivered", "SM-first", None)
+
+
+@pytest.mark.shows("F27")
+async def test_a_failure_and_late_news_settled_side_by_side(room: Room) -> None:
+    deliveries = [await room.a_delivery(state="sending", attempts=0) for _ in range(20)]
+    failed = [
+        a_receipt(one, "undelivered", sid=f"SM{one}", error_code=TEMPORARY) for one in deliveries
+    ]
+    sent = [a_receipt(one, "sent", sid=f"SM{one}") for one in reversed(deliveries)]
+    await asyncio.gather(room.settle(*failed), room.settle(*sent), room.settle(*failed))
+    assert {(await room.delivery(one))["state"] for one in deliveries} == {"retry_wait"}
+
+
+@pytest.mark.parametrize("severity", ["Extreme", "Severe", "Moderate", "Unknown"])
+async def test_a_retry_begins_within_the_time_a_delivery_is_tried(
+    room: Room, severity: str
+) -> None:
+    """The first wait for a handset is a minute: half of one before its end is too late."""
+    for left_s, state in ((90.0, "retry_wait"), (30.0, "undelivered")):
+        sid = f"SM-{severity}-{left_s}"
+        delivery_id = await room.a_delivery(sid=sid, rank=1)
+        await room.run(
+            "UPDATE dispatcher_broadcast SET severity = :severity WHERE alert_id = :id",
+            severity=severity, id=(await room.delivery(delivery_id))["alert_id"],
+        )  # fmt: skip
+        await room.run(
+            """UPDATE dispatcher_delivery
+               SET created_at = clock_timestamp() - make_interval(secs => :age_s)
+               WHERE delivery_id = :id""",
+            age_s=budget_s(severity) - left_s, id=delivery_id,
+        )  # fmt: skip
+        await room.settle(a_receipt(delivery_id, "undelivered", sid=sid, error_code=TEMPORARY))
+        row = await room.delivery(delivery_id)
+        assert (row["state"], row["reason"]) == (state, "unreachable")

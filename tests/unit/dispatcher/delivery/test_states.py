@@ -7,17 +7,18 @@ from services.dispatcher.delivery.wording.languages import fallback
 from services.dispatcher.delivery.wording.notices import notice_text
 
 
-def test_terminal_states_are_left_by_nothing() -> None:
+def test_terminal_states_are_left_by_nothing_but_what_was_suppressed_by_fan_out() -> None:
     assert set(ALLOWED) == set(RANK) == set(DeliveryState)
     for state in TERMINAL:
-        assert ALLOWED[state] == frozenset()
+        again = {DeliveryState.PENDING, DeliveryState.RETRY_WAIT}
+        assert ALLOWED[state] == (again if state is DeliveryState.SUPPRESSED else frozenset())
         assert RANK[state] == max(RANK.values())
 
 
 def test_a_rank_falls_only_into_another_attempt() -> None:
     for state, targets in ALLOWED.items():
         for target in targets:
-            if RANK[target] < RANK[state]:
+            if RANK[target] < RANK[state] and state is not DeliveryState.SUPPRESSED:
                 assert target is DeliveryState.RETRY_WAIT
 
 
