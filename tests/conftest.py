@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 
 from ctalert.embedded.cluster import Cluster
 from shared.bus.kafka.bus import Bus
@@ -20,6 +21,11 @@ _RUN = pytest.StashKey[TestRun]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Begin the run in the controlling process; its workers join it by its folder."""
+    # Unless told otherwise it draws every variable of every frame, which takes seconds a time.
+    plain = structlog.dev.ConsoleRenderer(
+        colors=False, exception_formatter=structlog.dev.plain_traceback
+    )
+    structlog.configure(processors=[structlog.processors.add_log_level, plain])
     given = getattr(config, "workerinput", {}).get("ctalert_run")
     config.stash[_RUN] = TestRun(Path(given)) if given else TestRun.begin()
 
