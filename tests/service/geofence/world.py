@@ -147,9 +147,9 @@ class World:
             roster=self.roster,
         )
 
-    def places(self) -> Part:
+    def places(self, *, look_round_s: float = 0.2) -> Part:
         """Make the part that keeps the place tables."""
-        keeper = self.keeper()
+        keeper = self.keeper(look_round_s=look_round_s)
         worker = Worker(
             name="places",
             bus=self.bus,
@@ -159,13 +159,13 @@ class World:
         )
         return Beside(worker, keeper)
 
-    def keeper(self) -> Keeper:
+    def keeper(self, *, look_round_s: float = 0.2) -> Keeper:
         """Make what is handed the records of the roster topic."""
         return Keeper(
             database=self.database,
             outbox=Outbox("geofence", signer=self.keys.signer, clock=SystemClock()),
             footing=Footing(self.bus, verifier=self.keys.verifier),
-            look_round_s=0.2,
+            look_round_s=look_round_s,
         )
 
     def audience(self, resolver: Resolver, *, drain_s: float = 15.0) -> Worker:

@@ -45,7 +45,8 @@ async def test_erased_residents_stay_erased_as_id_and_version(world: World) -> N
 async def test_rows_and_offsets_are_written_together_or_not_at_all(world: World) -> None:
     failpoints.arm("geofence.before_places_commit=raise@1", environment="development")
     try:
-        async with running(world.places()):
+        # The consumer is to come to the record, however slow it is, and not who looks round.
+        async with running(world.places(look_round_s=60)):
             await world.send(place_changed(uuid.uuid4(), 1, INSIDE))
             await world.kept()
     finally:
