@@ -27,7 +27,7 @@ _MOMENT = re.compile(
 def read_entry(topic: Topic, record: Any, verifier: Verifier | None) -> Entry:
     """Read one record; a null value means forget its key.
 
-    A record written as the relay writes them is read in a tenth of the time that the full check
+    A record written as the relay writes them is read in a third of the time that the full check
     of its form takes; every other one gets that check. What is read here is what would be read
     there, which tests hold it to.
 
