@@ -53,7 +53,8 @@ def normalise(parts: Sequence[BaseGeometry]) -> Area:
     if not shapely.is_valid(united):
         raise GeometryRefused("invalid-geometry", "/include", "The shapes cannot be united.")
     wkb = shapely.to_wkb(united, byte_order=1, output_dimension=2)
-    if len(zlib.compress(wkb, 6)) > LARGEST_COMPRESSED:
+    # What is as short as it is needs no compressing to be known to fit.
+    if len(wkb) > LARGEST_COMPRESSED and len(zlib.compress(wkb, 6)) > LARGEST_COMPRESSED:
         raise GeometryRefused(
             "too-complex", "/include", "The area has too many vertices to be sent.", status=413
         )

@@ -1,8 +1,9 @@
 """A fixed state of the index that queries read in a thread while changes come in."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +20,13 @@ from services.geofence.index.cells.second_look import (
 )
 from services.geofence.index.columns import Ordinals, Places, Sorted
 from services.geofence.index.counting.tally import (
+    Tally,
     by_channel_and_language,
     distinct,
-    people_and_towns,
+    tally,
     without,
 )
-from services.geofence.index.counting.town_grid import TownGrid, TownNumbers
+from services.geofence.index.counting.town_grid import TownGrid
 from services.geofence.index.geodesy import Floats
 from services.geofence.index.grid import Ints
 from services.geofence.index.intake.fresh import Pending
@@ -32,6 +34,7 @@ from services.geofence.index.near import within
 
 __all__ = ["Block", "Count", "OutsideArea", "Spans", "View"]
 
+T = TypeVar("T", bound=np.generic)
 Look: TypeAlias = Callable[[BaseGeometry, Floats, Floats], None]
 
 # Rows looked at once more where nobody is going to be warned by the answer.
@@ -61,6 +64,10 @@ class Spans:
     rows: Ints
     fresh: Ints
     places: int
+
+    def sorted_in(self, column: NDArray[T]) -> NDArray[T]:
+        """Return what a column of the sorted places holds in the rows, runs first."""
+        return np.concatenate([take_runs(column, self.first, self.last), column[self.rows]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,11 @@ class View:
         Raises:
             OutsideArea: a place does not lie in the area, of the some that are looked at again.
         """
-        return self._spans(area, cover_area(self.places.grid, area))
+        spans = self._spans(area, cover_area(self.places.grid, area))
+        if not self.changed:
+            return spans
+        gone = np.count_nonzero(self.stale[spans.sorted_in(self.places.person)])
+        return replace(spans, places=spans.places - int(gone))
 
     def blocks(
         self, area: BaseGeometry, *, seen: NDArray[np.bool_] | None = None
@@ -120,11 +131,8 @@ class View:
             OutsideArea: a place found in the area does not lie in it.
         """
         seen = np.zeros(len(self.stale), np.bool_) if seen is None else seen
-        order = np.empty(len(self.stale), np.int32)
         for people, uncertain in self._matches(area):
-            new = people[~seen[people]]
-            order[new] = np.arange(new.size, dtype=np.int32)
-            once = new[order[new] == np.arange(new.size, dtype=np.int32)]
+            once = people[~seen[people]]
             seen[once] = True
             if once.size:
                 yield Block(once, uncertain)
@@ -136,30 +144,35 @@ class View:
             OutsideArea: as for spans.
         """
         spans = self._spans(area, cover_area(self.places.grid, area))
-        person, kept = self._whose(spans)
-        by_town: dict[str, int] = {}
-        if towns is None:
-            inside = distinct(person)
-        else:
-            in_towns = self._towns(spans, towns)[kept]
-            inside, by_town = people_and_towns(person, in_towns, towns.codes)
-        around = without(distinct(np.concatenate([one.person for one in self._near(area)])), inside)
+        there = self._tally(spans, towns)
+        inside = np.concatenate([one.people for one in there])
+        around = distinct(np.concatenate([one.person for one in self._near(area)]))
+        for one in there:
+            around = without(around, one.people)
         traits = self.traits[np.concatenate([inside, around])]
         channels, languages = by_channel_and_language(traits, self.languages)
         return Count(
             people=inside.size + around.size,
-            places=spans.places,
+            places=sum(one.places for one in there),
             by_uncertainty=around.size,
             by_channel=channels,
             by_language=languages,
-            by_town=by_town,
+            by_town=dict(sum((Counter(one.by_town) for one in there), Counter())),
         )
 
-    def _towns(self, spans: Spans, grid: TownGrid) -> TownNumbers:
-        """Return the town of each row, runs first."""
-        column, fresh = self.places.towns(grid), self.pending.sort().towns(grid)
-        runs = take_runs(column, spans.first, spans.last)
-        return np.concatenate([runs, column[spans.rows], fresh[spans.fresh]])
+    def _tally(self, spans: Spans, grid: TownGrid | None) -> list[Tally]:
+        """Count the places sorted in, less those of who has changed since, and the fresh ones.
+
+        Nobody is in both: whoever has fresh places has changed.
+        """
+        places, fresh = self.places, self.pending.sort()
+        gone = self.stale if self.changed else None
+        if grid is None:
+            there = tally(spans.sorted_in(places.person), gone=gone)
+            return [there, tally(fresh.person[spans.fresh])]
+        towns, codes = spans.sorted_in(places.towns(grid)), grid.codes
+        there = tally(spans.sorted_in(places.person), towns, codes, gone=gone)
+        return [there, tally(fresh.person[spans.fresh], fresh.towns(grid)[spans.fresh], codes)]
 
     def _spans(self, area: BaseGeometry, cover: Cover) -> Spans:
         places = self.places
@@ -170,10 +183,7 @@ class View:
         )
         look_at_some(area, places.lon[some], places.lat[some], rows=SAMPLE)
         fresh = self._fresh_rows(area, cover)
-        spans = Spans(first, last, rows, fresh, int((last - first).sum()) + rows.size + fresh.size)
-        if not self.changed:
-            return spans
-        return replace(spans, places=self._whose(spans)[0].size)
+        return Spans(first, last, rows, fresh, int((last - first).sum()) + rows.size + fresh.size)
 
     def _fresh_rows(self, area: BaseGeometry, cover: Cover) -> Ints:
         if not self.changed:
@@ -182,33 +192,23 @@ class View:
         whole = np.concatenate([np.empty(0, np.int64), *map(np.arange, *fresh.whole(cover))])
         return np.concatenate([whole, fresh.partly(area, cover)])
 
-    def _whose(self, spans: Spans) -> tuple[Ordinals, NDArray[np.bool_] | slice]:
-        """Return whose places the rows are, runs first, without people who have moved since.
-
-        Also return which of the rows that leaves.
-        """
-        person, fresh = self.places.person, self.pending.sort().person
-        sorted_in = [take_runs(person, spans.first, spans.last), person[spans.rows]]
-        everybody = np.concatenate([*sorted_in, fresh[spans.fresh]])
-        if not self.changed:
-            return everybody, slice(None)
-        kept = ~self.stale[everybody]
-        kept[everybody.size - spans.fresh.size :] = True
-        return everybody[kept], kept
-
     def _matches(self, area: BaseGeometry) -> Iterator[tuple[Ordinals, bool]]:
-        """Yield whose places match: first those inside, then those within their uncertainty."""
+        """Yield whose places match: first those inside, then those within their uncertainty.
+
+        In each block people are in order, each once: what is looked up of them then lies side by
+        side in memory, and that is what naming everybody costs.
+        """
         most = FIRST
         for columns, rows, look in self._found(area):
             lon, lat, person = columns.lon[rows], columns.lat[rows], columns.person[rows]
             for some in _portions(person.size, first=most):
                 look(area, lon[some], lat[some])
-                people = person[some]
+                people = distinct(person[some])
                 yield self._current(people) if columns is self.places else people, False
                 most = BLOCK
         for near in self._near(area):
             look_around(area, near.lon, near.lat, near.uncertainty_m)
-            yield near.person, True
+            yield distinct(near.person), True
 
     def _found(self, area: BaseGeometry) -> Iterator[tuple[Sorted, Ints | slice, Look]]:
         """Yield the rows in an area, of which columns, and how to look at them again."""

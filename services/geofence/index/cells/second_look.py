@@ -2,6 +2,7 @@
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from services.geofence.index.geodesy import SHORTEST_DEGREE_M, Floats
@@ -9,9 +10,9 @@ from services.geofence.index.grid import exact
 
 # A box of rounding around bounds, in degrees: 0.1 mm.
 ROUNDING = 1e-9
-# Neighbours whose common box may lie in the area, and with it each of them: on areas of many
-# vertices a quarter of what asking for each costs.
-TOGETHER = 64
+# Neighbours whose common box may lie in the area, and with it each of them; where it does not,
+# fewer together. On areas of many vertices a quarter of what asking for each costs.
+TOGETHER = (512, 64)
 
 
 class OutsideArea(Exception):
@@ -58,7 +59,15 @@ def look_at_runs(area: BaseGeometry, lon: Floats, lat: Floats) -> None:
     Raises:
         OutsideArea: as for look_at_each.
     """
-    first = np.arange(0, lon.size, TOGETHER)
+    for together in TOGETHER:
+        left = np.repeat(~_covers_runs(area, lon, lat, together), together)[: lon.size]
+        lon, lat = lon[left], lat[left]
+    look_at_each(area, lon, lat)
+
+
+def _covers_runs(area: BaseGeometry, lon: Floats, lat: Floats, together: int) -> NDArray[np.bool_]:
+    """Say of so many points at a time whether the area covers the box around them."""
+    first = np.arange(0, lon.size, together)
     boxes = shapely.box(
         np.minimum.reduceat(lon, first),
         np.minimum.reduceat(lat, first),
@@ -66,8 +75,7 @@ def look_at_runs(area: BaseGeometry, lon: Floats, lat: Floats) -> None:
         np.maximum.reduceat(lat, first),
     )
     shapely.prepare(area)
-    left = np.repeat(~np.asarray(shapely.covers(area, boxes)), TOGETHER)[: lon.size]
-    look_at_each(area, lon[left], lat[left])
+    return np.asarray(shapely.covers(area, boxes))
 
 
 def look_around(area: BaseGeometry, lon: Floats, lat: Floats, radius_m: Floats) -> None:

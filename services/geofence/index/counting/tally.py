@@ -1,6 +1,7 @@
 """How many people there are by channel, by language and by town."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,24 +27,45 @@ def by_channel_and_language(
     return channels, {languages[one]: int(per_language[one]) for one in spoken.tolist()}
 
 
-def people_and_towns(
-    person: NDArray[np.int32], town: TownNumbers, codes: Sequence[str]
-) -> tuple[NDArray[np.int32], dict[str, int]]:
-    """Return people in order, each once, and how many have a place in each town.
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """People by ordinal in order, each once; their places, and how many of them in each town.
 
-    Who has several places in a town counts once there; nowhere is no town. One sorting serves
-    both, of 32 bits where person and town fit into them: that is what a count of many costs.
+    Who has several places in a town counts once there; nowhere is no town.
+    """
+
+    people: NDArray[np.int32]
+    places: int
+    by_town: dict[str, int]
+
+
+def tally(
+    person: NDArray[np.int32],
+    town: TownNumbers | None = None,
+    codes: Sequence[str] = (),
+    *,
+    gone: NDArray[np.bool_] | None = None,
+) -> Tally:
+    """Count places given by whose they are and the number of their town, if that is asked for.
+
+    `gone` marks people by ordinal whose places do not count any more. One sorting serves all, of
+    32 bits where person and town fit into them: that is what a count of many costs. Whatever is
+    looked up of people is looked up after it, side by side in memory.
     """
     bits = len(codes).bit_length()
     most = int(person.max(initial=0)) << bits
     both: NDArray[Any] = person.astype(np.uint32 if most < 2**32 - 2**bits else np.int64)
-    both <<= bits
-    both |= (town + 1).astype(both.dtype)
-    pairs: NDArray[Any] = distinct(both)
+    if town is not None:
+        both <<= bits
+        both |= (town + 1).astype(both.dtype)
+    both.sort()
+    if gone is not None:
+        both = both[~gone[both >> bits]]
+    pairs = both[_new(both)]
     counts = np.bincount((pairs & ((1 << bits) - 1)).astype(np.int64), minlength=len(codes) + 1)[1:]
     by_town = {codes[one]: int(counts[one]) for one in np.flatnonzero(counts).tolist()}
     pairs >>= bits
-    return pairs[_new(pairs)].astype(np.int32), by_town
+    return Tally(pairs[_new(pairs)].astype(np.int32), both.size, by_town)
 
 
 def distinct(values: NDArray[T]) -> NDArray[T]:

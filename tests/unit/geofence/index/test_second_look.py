@@ -100,7 +100,7 @@ def test_one_fresh_place_that_is_elsewhere_is_never_believed(fresh: int) -> None
 
 
 @pytest.mark.shows("M13")
-@pytest.mark.parametrize("rows", [1, TOGETHER, 5 * TOGETHER + 3])
+@pytest.mark.parametrize("rows", [1, TOGETHER[-1], 5 * TOGETHER[-1] + 3, TOGETHER[0] + 1])
 def test_neighbours_are_as_good_as_each_of_them(rows: int) -> None:
     lon, lat = (np.full(rows, value) for value in JUST_INSIDE)
     lon[rows // 2 :] = CENTRE[0]
