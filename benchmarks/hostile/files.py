@@ -42,6 +42,9 @@ def file_bombs() -> Iterator[Bomb]:
     yield _file(
         "a star of a million vertices", "application/geo+json", lambda: _feature(star(MILLION + 1))
     )
+    yield _file(
+        "a star of 100,001 vertices", "application/geo+json", lambda: _feature(star(100_001))
+    )
     yield _file("a table of one line", "text/csv", lambda: b"x" * 20 * MILLION, path=ADDRESSES)
     yield _file(
         "a table of a million columns", "text/csv", lambda: b"a," * MILLION + b"b\n", path=ADDRESSES

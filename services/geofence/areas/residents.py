@@ -5,10 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
+from shapely import STRtree
 from shapely.geometry.base import BaseGeometry
 
 from services.geofence.areas.atlas import Sheet
 from services.geofence.areas.measure import areas_km2
+from services.geofence.index.geodesy import Floats
 from services.geofence.layers.kinds import Feature
 from shared.connecticut import town_by_geoid
 
@@ -38,8 +41,7 @@ def entered_towns(towns: Sheet, area: BaseGeometry) -> list[Entered]:
     met = towns.met(area)
     shares = np.ones(len(met))
     partly = np.flatnonzero(~shapely.covers(area, towns.shapes[met]))
-    within = shapely.intersection(area, towns.shapes[met[partly]])
-    shares[partly] = areas_km2(list(within)) / towns.km2[met[partly]]
+    shares[partly] = _km2_within(area, towns.shapes[met[partly]]) / towns.km2[met[partly]]
     return [
         Entered(town, share, _residents(town.code, share))
         for town, share in zip(
@@ -48,6 +50,22 @@ def entered_towns(towns: Sheet, area: BaseGeometry) -> list[Entered]:
             strict=True,
         )
     ]
+
+
+def _km2_within(area: BaseGeometry, towns: NDArray[np.object_]) -> Floats:
+    """Return how many square kilometres of each town an area takes.
+
+    Part by part, so that of an area of many houses each is held against its own town alone.
+    """
+    parts = shapely.get_parts(area)
+    tree = STRtree(parts)
+    town, part = tree.query(towns, predicate="intersects")
+    pairs = town * len(parts) + part
+    whole = np.isin(pairs, np.dot((len(parts), 1), tree.query(towns, predicate="covers")))
+    within = parts[part]
+    within[~whole] = shapely.intersection(within[~whole], towns[town[~whole]])
+    km2 = np.bincount(town, weights=areas_km2(list(within)), minlength=len(towns))
+    return km2.astype(np.float64)
 
 
 def all_residents(entered: Sequence[Entered]) -> float | None:

@@ -13,6 +13,7 @@ from services.geofence.index.geodesy import (
     Floats,
     distance_m,
 )
+from services.geofence.layers.geometry import edges_of
 
 # Edges that lie one after the other are found together, by one box around them.
 TOGETHER = 32
@@ -23,14 +24,6 @@ TOO_FAR_NORTH = 89.0
 # More than a plane that touches the ellipsoid at a point can be off by within 100 km.
 OFF, OFF_M = 0.02, 1.0
 _ECCENTRICITY_SQ = FLATTENING * (2 - FLATTENING)
-
-
-def edges_of(area: BaseGeometry) -> Floats:
-    """Return the edges of all rings, shape (n, 4): lon, lat, lon, lat in degrees."""
-    rings = shapely.get_rings(shapely.get_parts(area))
-    points, ring = shapely.get_coordinates(rings, return_index=True)
-    joined = ring[1:] == ring[:-1]
-    return np.hstack([points[:-1][joined], points[1:][joined]])
 
 
 def within(area: BaseGeometry, lon: Floats, lat: Floats, radius_m: Floats) -> NDArray[np.bool_]:

@@ -8,7 +8,7 @@ from itertools import chain
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from shapely import MultiPolygon, Polygon
+from shapely import MultiPolygon, Polygon, STRtree
 from shapely.geometry.base import BaseGeometry
 
 from shared.connecticut import is_swapped
@@ -28,6 +28,12 @@ _CODES = {
 }
 # RFC 7946 section 4: the only reference system, by the names older files give it.
 _WGS_84 = {"urn:ogc:def:crs:OGC:1.3:CRS84", "urn:ogc:def:crs:OGC::CRS84", "EPSG:4326"}
+
+
+LARGE_POLYGON = 10_000
+# Edges of a large polygon that are asked, and how many others the box of one may meet on average:
+# of the finest outline of the State it is three, of a comb as fine two.
+ASKED, ASKED_AT_ONCE, MOST_MET = 1_000, 10, 100
 
 
 class GeometryRefused(Exception):
@@ -79,9 +85,19 @@ def read_polygon(
         for number, rings in enumerate(polygons)
     ]
     made = [Polygon(rings[0], rings[1:]) for rings in parts]
+    for number, polygon in enumerate(made):
+        _check_tangle(polygon, f"{at}/{number}" if many else at)
     area = MultiPolygon(made) if many else made[0]
     _check_valid(area, parts, at, many=many)
     return area
+
+
+def edges_of(area: BaseGeometry) -> NDArray[np.float64]:
+    """Return the edges of all rings, shape (n, 4): lon, lat, lon, lat in degrees."""
+    rings = shapely.get_rings(shapely.get_parts(area))
+    points, ring = shapely.get_coordinates(rings, return_index=True)
+    joined = ring[1:] == ring[:-1]
+    return np.hstack([points[:-1][joined], points[1:][joined]])
 
 
 def check_crs(member: dict[str, object], *, pointer: str) -> None:
@@ -187,10 +203,29 @@ def _read_position(position: object, at: str, number: int) -> tuple[float, float
     return float(lon), float(lat)
 
 
-def _check_valid(area: BaseGeometry, parts: list[list[Ring]], at: str, *, many: bool) -> None:
-    if shapely.is_valid(area):
+def _check_tangle(polygon: Polygon, at: str) -> None:
+    """Refuse a large polygon whose edges lie across so many others that it cannot be valid.
+
+    To find where a star of 100,000 vertices crosses itself takes ten seconds; to ask some of its
+    edges how many others they may meet, a tenth of one.
+    """
+    if shapely.get_num_coordinates(polygon) < LARGE_POLYGON:
         return
+    edges = np.asarray(shapely.linestrings(edges_of(polygon).reshape(-1, 2, 2)))
+    some = edges[:: max(1, len(edges) // ASKED)]
+    tree, met = STRtree(edges), 0
+    for begin in range(0, len(some), ASKED_AT_ONCE):
+        met += tree.query(some[begin : begin + ASKED_AT_ONCE]).shape[1]
+        if met > MOST_MET * len(some):
+            raise GeometryRefused(
+                "too-complex", at, "The edges lie across one another too often.", status=413
+            )
+
+
+def _check_valid(area: BaseGeometry, parts: list[list[Ring]], at: str, *, many: bool) -> None:
     reason = shapely.is_valid_reason(area)
+    if reason == "Valid Geometry":
+        return
     match = _REASON.match(reason)
     what = match["what"].strip() if match else reason
     pointer, where = at, ""

@@ -7,7 +7,7 @@ import shapely
 from shapely import STRtree
 from shapely.geometry.base import BaseGeometry
 
-from services.geofence.index.near import edges_of
+from services.geofence.layers.geometry import edges_of
 
 # Uniting takes some 10 µs a crossing, and each becomes a vertex or two: ten thousand edges can
 # cross six million times, which took three minutes. Drawings by people have a few hundred.

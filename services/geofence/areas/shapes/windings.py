@@ -4,7 +4,7 @@ import numpy as np
 from shapely.geometry.base import BaseGeometry
 
 from services.geofence.index.grid import PER_DEGREE
-from services.geofence.index.near import edges_of
+from services.geofence.layers.geometry import edges_of
 
 # Each edge in each cell it runs through is looked at with the places there. All towns at once
 # have 60,000 such pairs; a zigzag of 5,000 edges across the State has two million.

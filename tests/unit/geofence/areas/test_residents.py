@@ -48,6 +48,18 @@ def test_the_estimate_is_population_by_share_of_ground(
     assert 0 <= people <= ALL
 
 
+def test_houses_count_in_the_towns_they_stand_in() -> None:
+    """Each house is held against its own town: those astride a border against both."""
+    spots = [(-73 + 0.0125 * n, 41.49 + 0.004 * (n % 30)) for n in range(60)]
+    houses = shapely.union_all(shapely.buffer(shapely.points(spots), 0.003))
+    assert len(shapely.get_parts(houses)) == 60
+    for one in entered_towns(SHEET, houses):
+        field = FIELDS[[town.geoid for town in KNOWN].index(one.town.code)]
+        ground = area_km2(shapely.intersection(houses, field)) / area_km2(field)
+        assert one.share == pytest.approx(ground, rel=1e-9)
+    assert len(entered_towns(SHEET, houses)) == len(KNOWN)
+
+
 def test_all_of_every_town_is_everybody() -> None:
     everything = shapely.box(-73.5, 41, -72, 42)
     for area in (everything, shapely.union_all(FIELDS)):

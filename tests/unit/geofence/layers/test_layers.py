@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import shapely
 
+from services.geofence.layers.geometry import LARGE_POLYGON
 from services.geofence.layers.kinds import Feature
 from services.geofence.layers.locate import locate
 from services.geofence.layers.read_geojson import LayerInvalid, read_geojson
@@ -98,3 +99,19 @@ def test_points_are_located_on_edges_too_and_nowhere_is_nowhere() -> None:
     assert [one and one.code for one in found] == ["1", "2", "1", "1", None]
     assert locate([west], np.empty(0), np.empty(0)) == []
     assert locate([], lon[:1], lon[:1]) == [None]
+
+
+@pytest.mark.shows("S31", "bad:A07")
+def test_a_large_tangle_is_refused_and_a_large_outline_is_not() -> None:
+    """To find the first of a star's billion crossings takes longer than anybody waits."""
+    turn = np.linspace(0, 2 * np.pi, LARGE_POLYGON, endpoint=False)
+    around = np.column_stack([-72.7 + 0.2 * np.cos(turn), 41.6 + 0.2 * np.sin(turn)])
+    for order, tangled in ((np.arange(len(turn)), False), (np.arange(len(turn)) * 4_999, True)):
+        ring = around[order % len(turn)].tolist()
+        data = collection(feature(ring=[*ring, ring[0]]))
+        if not tangled:
+            assert shapely.get_num_coordinates(read(data)[0].geometry) == LARGE_POLYGON + 1
+            continue
+        with pytest.raises(LayerInvalid) as refused:
+            read(data)
+        assert [one.code for one in refused.value.faults] == ["too-complex"]

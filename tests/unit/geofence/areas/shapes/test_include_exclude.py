@@ -114,6 +114,24 @@ def test_the_union_holds_every_shape_and_nothing_else(
     assert (shapely.intersects_xy(area, x, y) == inside).all()
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    corners=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=2, max_size=40),
+    wide=st.integers(1, 2),
+)
+@pytest.mark.shows("G3")
+def test_shapes_that_stand_alone_are_united_with_those_that_touch(
+    corners: list[tuple[int, int]], wide: int
+) -> None:
+    """Whatever is near another is united with it, and the others are added as they are."""
+    include = [square(x, y, wide, 1) for x, y in corners]
+    area = assemble(read_area(listed({"include": include})))
+    whole = shapely.union_all([shapely.geometry.shape(one["geometry"]) for one in include])
+    assert shapely.is_valid(area)
+    assert len(shapely.get_parts(area)) == len(shapely.get_parts(whole))
+    assert shapely.symmetric_difference(area, whole).area <= CRUMBS_DEG2
+
+
 def spots(area: shapely.Geometry, seed: int) -> tuple[Any, Any]:
     """Return points in and around an area, none of them on its rim."""
     random = np.random.default_rng(seed)
