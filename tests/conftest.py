@@ -14,7 +14,7 @@ from shared.events.topics import ALL
 from shared.security.keys import KeyRing, make_keyrings
 from tests.servers import ServiceDatabase, TestRun
 
-pytest_plugins = ["tests.shows"]
+pytest_plugins = ["tests.shows", "tests.turns"]
 
 _RUN = pytest.StashKey[TestRun]()
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 # Often enough that nobody waits for the test, seldom enough that the test burdens nobody.
-PAUSE_S = 0.05
+PAUSE_S = 0.02
 
 
 async def until(

@@ -12,8 +12,6 @@ from tests.journey.resident import Resident
 from tests.journey.stage import Stage, circle, refusal, until
 from tests.journey.system import SLOTS
 
-pytestmark = pytest.mark.xdist_group("journey")
-
 # A place by the sea where nobody lives whom the seed has made, and one far from it.
 SHORE, FAR = (-71.9, 41.33), (-73.35, 42.0)
 RADIUS_M = 2_000.0

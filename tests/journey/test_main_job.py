@@ -11,8 +11,6 @@ from shared.clock import SystemClock
 from tests.journey.resident import Resident
 from tests.journey.stage import Stage, circle, metres, refusal, until
 
-pytestmark = pytest.mark.xdist_group("journey")
-
 MERIDEN = (-72.8070, 41.5382)
 HARTFORD = (-72.6734, 41.7658)
 RADIUS_M = 12_000.0

@@ -12,7 +12,7 @@ from tests.journey.resident import Resident
 from tests.journey.stage import Stage, until
 from tests.journey.system import SLOTS
 
-pytestmark = [pytest.mark.xdist_group("crash"), pytest.mark.timeout(480)]
+pytestmark = pytest.mark.timeout(480)
 
 STATE = shapely.box(-73.6, 41.05, -71.9, 42.0)
 CORNERS = [[list(corner) for corner in STATE.exterior.coords]]

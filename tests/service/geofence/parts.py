@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 from shared.service import Part
+from tests.waiting import until
 
 PATIENCE_S = 30.0
 
@@ -36,10 +37,7 @@ async def killed(part: Part) -> AsyncIterator[None]:
 
 async def eventually(done: Callable[[], Awaitable[bool]]) -> None:
     """Return once a question is answered with yes."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not await done():
-            # Each question is a round trip, which is pause enough.
-            continue
+    await until(done, within_s=PATIENCE_S)
 
 
 class Beside:

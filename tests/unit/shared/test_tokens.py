@@ -3,13 +3,14 @@
 import base64
 import hmac
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
 import jwt
 import pytest
+import time_machine
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -27,6 +28,13 @@ EC_KEY = ec.generate_private_key(ec.SECP256R1())
 OTHER_KEY = ec.generate_private_key(ec.SECP256R1())
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 NOW = datetime.now(UTC)
+
+
+@pytest.fixture(autouse=True)
+def as_when_made() -> Iterator[None]:
+    """Tokens are made as tests are collected; a long run must not outlive them."""
+    with time_machine.travel(NOW, tick=True):
+        yield
 
 
 def pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:
