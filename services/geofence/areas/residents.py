@@ -60,8 +60,8 @@ def _km2_within(area: BaseGeometry, towns: NDArray[np.object_]) -> Floats:
     parts = shapely.get_parts(area)
     tree = STRtree(parts)
     town, part = tree.query(towns, predicate="intersects")
-    pairs = town * len(parts) + part
-    whole = np.isin(pairs, np.dot((len(parts), 1), tree.query(towns, predicate="covers")))
+    whole_in, whole_part = tree.query(towns, predicate="covers")
+    whole = np.isin(town * len(parts) + part, whole_in * len(parts) + whole_part)
     within = parts[part]
     within[~whole] = shapely.intersection(within[~whole], towns[town[~whole]])
     km2 = np.bincount(town, weights=areas_km2(list(within)), minlength=len(towns))
