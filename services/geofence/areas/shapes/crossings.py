@@ -15,7 +15,8 @@ MOST_CROSSINGS = 20_000
 # Pairs of edges whose boxes meet, a shape's own among them: each has to be looked at, which
 # bounds the looking itself. An outline of 5,000 vertices has 15,000 such pairs, a star 6 million.
 MOST_PAIRS = 600_000
-BATCH = 256
+# Few, so that a bomb's answer is known long before all of its pairs have been looked at.
+BATCH = 32
 
 
 def cross_too_often(drawn: Sequence[BaseGeometry], known: Sequence[BaseGeometry] = ()) -> bool:
