@@ -13,6 +13,8 @@ MOST_MEMBERS = 200
 LARGEST_TOTAL = 1_000_000_000
 # Blank columns of a table shrink by fifty; a bomb by a thousand.
 STEEPEST, STEEP_FROM = 200, 1_000_000
+# PKWARE APPNOTE 4.3.12: how each entry of the table of contents begins.
+_CONTENTS_ENTRY = b"PK\x01\x02"
 _PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _NESTED = {".zip", ".kmz", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar", ".zst"}
 _UNSAFE = re.compile(r"[\\:\x00-\x1f]")
@@ -50,13 +52,14 @@ def open_archive(data: bytes) -> Archive:
     Raises:
         LayerInvalid: it is none, or holds other archives, links, odd names, or far too much.
     """
+    # Counted and not listed: a table of contents of 60,000 members takes half a second to read.
+    if data.count(_CONTENTS_ENTRY) > MOST_MEMBERS:
+        raise whole_file("too-large", f"The archive has more than {MOST_MEMBERS} members.")
     try:
         opened = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
         raise _broken() from None
     found = opened.infolist()
-    if len(found) > MOST_MEMBERS:
-        raise whole_file("too-large", f"The archive has more than {MOST_MEMBERS} members.")
     if sum(member.file_size for member in found) > LARGEST_TOTAL:
         raise whole_file("too-large", "The archive unpacks to more than is read.")
     members: dict[str, zipfile.ZipInfo] = {}
