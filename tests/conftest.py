@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,14 +99,27 @@ def kafka_cluster(test_run: TestRun) -> Iterator[Cluster]:
     cluster.stop_all()
 
 
-@pytest.fixture
-async def bus(kafka: str) -> AsyncIterator[Bus]:
-    """A bus nobody else is on, all its topics made, two partitions each."""
+@asynccontextmanager
+async def _open_bus(kafka: str) -> AsyncIterator[Bus]:
     bus = Bus(kafka, namespace=f"t{uuid.uuid4().hex[:8]}", client_id="test", partitions=2)
     await bus.create_topics()
     yield bus
     await bus.delete_topics(ALL)
     await bus.close()
+
+
+@pytest.fixture
+async def bus(kafka: str) -> AsyncIterator[Bus]:
+    """A bus nobody else is on, all its topics made, two partitions each."""
+    async with _open_bus(kafka) as bus:
+        yield bus
+
+
+@pytest.fixture(scope="module")
+async def long_bus(kafka: str) -> AsyncIterator[Bus]:
+    """A bus like that for a whole module."""
+    async with _open_bus(kafka) as bus:
+        yield bus
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ async def until(
     holds: Callable[[T], bool] = bool,
     *,
     within_s: float = 30,
+    pause_s: float = PAUSE_S,
     passing: tuple[type[Exception], ...] = (),
 ) -> T:
     """Look until what is seen is as wanted and return it; errors that pass are looked past."""
@@ -30,6 +31,6 @@ async def until(
         except passing as error:
             seen = error
         assert loop.time() < deadline, f"not within {within_s} s; last seen: {seen}"
-        loop.call_later(PAUSE_S, tick.set)
+        loop.call_later(pause_s, tick.set)
         await tick.wait()
         tick.clear()

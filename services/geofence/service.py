@@ -133,7 +133,8 @@ def _replica(
         OnceCurrent(worker, roster),
         resolver,
     ]
-    atlas, workshop, limits = Atlas(), Workshop(), Limits(database, SERVICE)
+    atlas, limits = Atlas(), Limits(database, SERVICE)
+    workshop = Workshop(hands=settings.area_processes)
     made.parts.append(workshop)
     made.closing.push_async_callback(workshop.close)
     made.app = make_app(

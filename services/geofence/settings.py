@@ -22,5 +22,7 @@ class GeofenceSettings(Settings):
     ring_through_days: int = Field(
         365, ge=1, le=3660, validation_alias="CTALERT_GEOFENCE_RING_THROUGH_DAYS"
     )
+    # Areas worked on at a time, each in a process of its own; the last is kept for approvals.
+    area_processes: int = Field(3, ge=2, le=64, validation_alias="CTALERT_GEOFENCE_AREA_PROCESSES")
     # Without one, every start builds the index from the tables.
     snapshot_dir: Path | None = Field(None, validation_alias="CTALERT_GEOFENCE_SNAPSHOT_DIR")

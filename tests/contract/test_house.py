@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,14 +29,23 @@ def modules() -> Iterator[Path]:
         yield from (CHECKOUT / package).rglob("*.py")
 
 
-def imports(tree: ast.Module) -> Iterator[str]:
-    """Yield the full names a module imports."""
-    for node in ast.walk(tree):
+@cache
+def parsed(path: Path) -> ast.Module:
+    """Return what a module consists of."""
+    return ast.parse(path.read_text())
+
+
+@cache
+def imports(path: Path) -> frozenset[str]:
+    """Return the full names a module imports."""
+    found: set[str] = set()
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
+            found.update(name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{name.name}" for name in node.names)
+            found.add(node.module)
+            found.update(f"{node.module}.{name.name}" for name in node.names)
+    return frozenset(found)
 
 
 def public_functions(tree: ast.Module) -> set[str]:
@@ -56,7 +66,7 @@ def is_store(path: Path) -> bool:
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: f"{room.parent.name}.{room.name}")
 def test_a_room_says_what_it_owns_consumes_and_publishes(room: Path) -> None:
     """A room's package is a docstring of what it owns, consumes and publishes, and no code."""
-    tree = ast.parse((room / "__init__.py").read_text())
+    tree = parsed(room / "__init__.py")
     docstring = ast.get_docstring(tree) or ""
     for word in ("Owns", "Consumes", "Publishes"):
         assert word in docstring
@@ -69,9 +79,7 @@ def test_a_store_is_used_by_its_own_room_only(room: Path) -> None:
     dotted = f"services.{room.parent.name}.{room.name}"
     stores = {f"{dotted}.{path.stem}" for path in room.glob("*.py") if is_store(path)}
     strangers = [
-        path
-        for path in modules()
-        if not path.is_relative_to(room) and stores & set(imports(ast.parse(path.read_text())))
+        path for path in modules() if not path.is_relative_to(room) and stores & imports(path)
     ]
     assert strangers == []
 
@@ -85,7 +93,7 @@ def test_sql_stands_in_stores_only(room: Path) -> None:
             continue
         names = {
             name.rpartition(".")[2]
-            for name in imports(ast.parse(path.read_text()))
+            for name in imports(path)
             if name.startswith("shared.db.session.")
         }
         assert not names & runs, path
@@ -96,7 +104,7 @@ def test_a_verb_has_one_public_function_of_its_name() -> None:
     crowded = {}
     for room in ROOMS:
         for path in room.glob("*.py"):
-            functions = public_functions(ast.parse(path.read_text()))
+            functions = public_functions(parsed(path))
             if path.stem in functions and path.stem not in DOORS and len(functions) > 1:
                 crowded[str(path.relative_to(SERVICES))] = sorted(functions)
     assert crowded == {}
@@ -108,7 +116,7 @@ def test_verbs_never_commit() -> None:
         for path in room.glob("*.py"):
             calls = {
                 node.func.attr
-                for node in ast.walk(ast.parse(path.read_text()))
+                for node in ast.walk(parsed(path))
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
             }
             assert not calls & {"rollback"}, path
@@ -121,7 +129,7 @@ def test_every_module_and_public_thing_says_what_it_is() -> None:
     for path in modules():
         if "versions" in path.parts:
             continue
-        tree = ast.parse(path.read_text())
+        tree = parsed(path)
         if not ast.get_docstring(tree):
             bare.append(str(path.relative_to(CHECKOUT)))
         bare += [
@@ -161,7 +169,7 @@ def names_from_constants(tree: ast.Module) -> set[str]:
 )
 def test_only_constants_are_put_into_a_statement_by_name(path: Path) -> None:
     """Values are parameters, always: what a store formats into its SQL it wrote itself."""
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     known = names_from_constants(tree)
     for node in ast.walk(tree):
         if not isinstance(node, ast.JoinedStr):

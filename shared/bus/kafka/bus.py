@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from shared.bus.errors import BusError, BusUnavailable
 from shared.bus.kafka.lifetimes import start_consumer, stop_consumer
 from shared.bus.kafka.metadata import TopicIdsRequest, topic_ids
-from shared.bus.kafka.patience import all_gone, all_led, patiently
+from shared.bus.kafka.patience import all_gone, all_usable, patiently
 from shared.bus.kafka.producer import Producer
 from shared.bus.kafka.tail import M, Reader, Tail
 from shared.bus.message import Message
@@ -115,10 +115,12 @@ class Bus:
             await stop_consumer(consumer, patience_s=self.timeout_s)
 
     async def create_topics(self, topics: Sequence[Topic] = ALL) -> None:
-        """Create the topics that do not exist, all in one request; leave the others as they are.
+        """Create the topics that do not exist, all in one request; return when all can be used.
+
+        Topics that exist are left as they are.
 
         Raises:
-            BusUnavailable: no broker answered.
+            BusUnavailable: no broker answered, or a topic cannot be used in time.
             BusError: the broker refused one for another reason than that it exists.
         """
         insync = {"min.insync.replicas": "2"} if self._replication >= 3 else {}
@@ -138,7 +140,7 @@ class Bus:
                 if code and error is not TopicAlreadyExistsError:
                     raise BusError(f"{name}: {error.__name__} {detail[0] if detail else ''}")
             names = [one.name for one in wanted]
-            await patiently(lambda: all_led(admin, names), seconds=self.timeout_s)
+            await patiently(lambda: all_usable(admin, names), seconds=self.timeout_s)
 
     async def delete_topics(self, topics: Sequence[Topic]) -> None:
         """Delete topics with everything in them; return when the broker knows them no more."""

@@ -60,8 +60,11 @@ async def retire_producer(
         starting.cancel()
     if starting is not None:
         await asyncio.gather(starting, return_exceptions=True)
-    client._message_accumulator.fail_all(KafkaError("given up"))
-    sender = client._sender
+    accumulator, sender = client._message_accumulator, client._sender
+    accumulator.fail_all(KafkaError("given up"))
+    # What was failed is unknown there, and to queue it again, as for a broker that is not ready,
+    # would end the request's task before it is off the list below (aiokafka 0.14).
+    accumulator.reenqueue = _forget
     with suppress(TimeoutError, KafkaError, OSError):
         async with asyncio.timeout(patience_s):
             if sender.sender_task is not None:
@@ -72,3 +75,7 @@ async def retire_producer(
     with suppress(TimeoutError, KafkaError, OSError):
         async with asyncio.timeout(patience_s):
             await client.client.close()
+
+
+def _forget(batch: object) -> None:
+    """Queue nothing again."""

@@ -37,12 +37,14 @@ def dispatcher(opened: Dispatcher) -> Dispatcher:
     return opened
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def geofence(
-    bus: Bus, database: Callable[[str], ServiceDatabase], keyrings: KeyRings
+    long_bus: Bus, database: Callable[[str], ServiceDatabase], keyrings: KeyRings
 ) -> AsyncIterator[Geofence]:
     """A geofence replica."""
-    async with open_geofence(settings_for(bus, database("geofence"), keyrings), keyrings) as desk:
+    async with open_geofence(
+        settings_for(long_bus, database("geofence"), keyrings), keyrings
+    ) as desk:
         yield desk
 
 

@@ -1,7 +1,6 @@
 """One geofence of a test's own."""
 
 import os
-import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -9,7 +8,6 @@ import pytest
 
 from shared.bus.kafka.bus import Bus
 from shared.db.session import open_database
-from shared.events.topics import ALL
 from tests.conftest import KeyRings
 from tests.servers import ServiceDatabase
 from tests.service.geofence.world import World
@@ -41,15 +39,11 @@ async def world(
 
 @pytest.fixture(scope="module")
 async def long_world(
-    kafka: str, database: Callable[[str], ServiceDatabase], keyrings: KeyRings
+    long_bus: Bus, database: Callable[[str], ServiceDatabase], keyrings: KeyRings
 ) -> AsyncIterator[World]:
     """A geofence for a whole module, for what plays on ground of its own."""
-    bus = Bus(kafka, namespace=f"t{uuid.uuid4().hex[:8]}", client_id="test", partitions=2)
-    await bus.create_topics()
-    async with open_world(bus, database("geofence").app_url, keyrings) as world:
+    async with open_world(long_bus, database("geofence").app_url, keyrings) as world:
         yield world
-    await bus.delete_topics(ALL)
-    await bus.close()
 
 
 # Real boundaries are no part of this repository: their tests exist where their folder is named.

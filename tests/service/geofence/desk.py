@@ -58,6 +58,8 @@ def settings_for(bus: Bus, database: ServiceDatabase, keyrings: KeyRings) -> Geo
         keyring=keyrings.path("geofence"),
         database_url=database.app_url,
         port=0,
+        # The fewest, as each test's own replica starts them anew.
+        area_processes=2,
     )
 
 

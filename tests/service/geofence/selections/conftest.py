@@ -52,13 +52,20 @@ class Counter:
                 await import_addresses(tx, data, file, fields={})
 
 
+@pytest.fixture(scope="module")
+async def workshop() -> AsyncIterator[Workshop]:
+    """One process that makes areas."""
+    workshop = Workshop(hands=1)
+    yield workshop
+    await workshop.close()
+
+
 @pytest.fixture
 async def counter(
-    fresh_database: Callable[..., ServiceDatabase], keyrings: KeyRings
+    fresh_database: Callable[..., ServiceDatabase], keyrings: KeyRings, workshop: Workshop
 ) -> AsyncIterator[Counter]:
     """The room behind a client."""
     database = open_database(fresh_database("geofence").app_url, application_name="test")
-    workshop = Workshop(hands=1)
     app = make_app(
         title="selections",
         service="geofence",
@@ -74,5 +81,4 @@ async def counter(
     transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         yield Counter(client, database, keyrings)
-    await workshop.close()
     await database.close()
