@@ -115,9 +115,7 @@ class Bus:
             await stop_consumer(consumer, patience_s=self.timeout_s)
 
     async def create_topics(self, topics: Sequence[Topic] = ALL) -> None:
-        """Create the topics that do not exist, all in one request; return when all can be used.
-
-        Topics that exist are left as they are.
+        """Create the topics that do not exist, in one request; return when all can be used.
 
         Raises:
             BusUnavailable: no broker answered, or a topic cannot be used in time.
