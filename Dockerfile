@@ -12,6 +12,7 @@ COPY ctalert ctalert
 COPY services services
 COPY shared shared
 COPY simulators simulators
+RUN python -m compileall -q .
 USER 65532:65532
 EXPOSE 8081 8082 8083 9080
 ENTRYPOINT ["python", "-m", "ctalert"]

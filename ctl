@@ -15,4 +15,6 @@ if ! cmp -s "$here/requirements-dev.lock" "$here/.venv/synced.lock"; then
   "$uv" pip sync --quiet --require-hashes --python "$here/.venv/bin/python" "$here/requirements-dev.lock"
   cp "$here/requirements-dev.lock" "$here/.venv/synced.lock"
 fi
+# A command is many processes, and each would compile all that it imports anew.
+unset PYTHONDONTWRITEBYTECODE
 PYTHONPATH=$here exec "$here/.venv/bin/python" -m ctalert "$@"
