@@ -10,6 +10,7 @@ from shared.bus.kafka.bus import Bus
 from shared.db.session import open_database
 from tests.conftest import KeyRings
 from tests.servers import ServiceDatabase
+from tests.service.geofence.desk import Desk, open_desk, settings_for
 from tests.service.geofence.world import World
 
 
@@ -44,6 +45,15 @@ async def long_world(
     """A geofence for a whole module, for what plays on ground of its own."""
     async with open_world(long_bus, database("geofence").app_url, keyrings) as world:
         yield world
+
+
+@pytest.fixture(scope="module")
+async def long_desk(
+    long_bus: Bus, database: Callable[[str], ServiceDatabase], keyrings: KeyRings
+) -> AsyncIterator[Desk]:
+    """A replica behind HTTP for a whole module, for what leaves nothing behind."""
+    async with open_desk(settings_for(long_bus, database("geofence"), keyrings), keyrings) as desk:
+        yield desk
 
 
 # Real boundaries are no part of this repository: their tests exist where their folder is named.

@@ -122,14 +122,14 @@ async def test_a_layer_that_is_no_json_or_of_no_kind(desk: Desk) -> None:
         ("GET", "/v1/layers/town/locate?lon=-72&lat=41", "manager"),
     ],
 )
-async def test_every_route_asks_who(desk: Desk, method: str, path: str, allowed: str) -> None:
-    nobody = await desk.client.request(method, path, json={})
+async def test_every_route_asks_who(long_desk: Desk, method: str, path: str, allowed: str) -> None:
+    nobody = await long_desk.client.request(method, path, json={})
     assert nobody.status_code == 401
     other = "viewer" if path in (RESOLVE, "/v1/layers/town") else "resident"
-    wrong = await desk.client.request(method, path, json={}, headers=desk.staff(other))
+    wrong = await long_desk.client.request(method, path, json={}, headers=long_desk.staff(other))
     assert wrong.status_code == 403
-    right = desk.dispatcher() if allowed == "service" else desk.staff(allowed)
-    assert (await desk.client.request(method, path, json={}, headers=right)).status_code != 403
+    right = long_desk.dispatcher() if allowed == "service" else long_desk.staff(allowed)
+    assert (await long_desk.client.request(method, path, json={}, headers=right)).status_code != 403
 
 
 async def test_preview_counts_people_places_and_channels(desk: Desk, world: World) -> None:
@@ -213,11 +213,11 @@ async def test_the_resolved_area_is_signed_and_its_digest_is_of_the_wkb(
 )  # fmt: skip
 @pytest.mark.shows("S05")
 async def test_a_bad_area_is_a_problem_at_both_doors(
-    desk: Desk, area: Any, slug: str, pointer: str
+    long_desk: Desk, area: Any, slug: str, pointer: str
 ) -> None:
-    await desk.post("/v1/layers/town", TOWNS, **desk.staff("admin"))
-    for path, headers in ((PREVIEW, desk.staff("manager")), (RESOLVE, desk.dispatcher())):
-        answer = await desk.post(path, {"area": area}, **headers)
+    await long_desk.post("/v1/layers/town", TOWNS, **long_desk.staff("admin"))
+    for path, headers in ((PREVIEW, long_desk.staff("manager")), (RESOLVE, long_desk.dispatcher())):
+        answer = await long_desk.post(path, {"area": area}, **headers)
         assert answer.status_code == 422
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["type"] == f"urn:ct-alert:problem:{slug}"

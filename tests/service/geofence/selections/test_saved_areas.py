@@ -278,10 +278,11 @@ async def test_a_list_is_read_page_by_page(desk: Desk) -> None:
          "privileged"],
 )  # fmt: skip
 async def test_what_cannot_be_saved_is_a_problem(
-    desk: Desk, body: dict[str, Any], slug: str, pointer: str
+    long_desk: Desk, body: dict[str, Any], slug: str, pointer: str
 ) -> None:
-    headers = desk.staff("manager", town=ANDOVER) | {"Idempotency-Key": "k"}
-    answer = await desk.post(SAVED, body, **headers)
+    await long_desk.post("/v1/layers/town", TOWNS, **long_desk.staff("admin"))
+    headers = long_desk.staff("manager", town=ANDOVER) | {"Idempotency-Key": "k"}
+    answer = await long_desk.post(SAVED, body, **headers)
     assert problem(answer) == (422, slug)
     assert answer.json()["errors"][0]["pointer"] == pointer
-    assert (await get(desk, "")).json()["saved_areas"] == []
+    assert (await get(long_desk, "")).json()["saved_areas"] == []
