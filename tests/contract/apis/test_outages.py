@@ -1,7 +1,6 @@
 """With the database away every operation says 503, and what nobody foresaw is a bare 500."""
 
 import io
-import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,14 +9,13 @@ from urllib.parse import urlencode
 import asyncpg
 import httpx2
 import pytest
-import structlog
 
-from shared.watch import logs
 from simulators.signature import sign_request
 from tests.conftest import KeyRings
 from tests.contract.apis.desk import PUBLIC_URL, SERVICES, Apis, enrol, open_apis
 from tests.contract.apis.outages import Line, line_to, through
 from tests.contract.apis.test_problems import MARK, Caller, callers, check
+from tests.logged import logged
 from tests.servers import ServiceDatabase
 from tests.simulated import ACCOUNT, TOKEN
 
@@ -106,13 +104,8 @@ async def test_without_the_database(apis: Apis, line: Line) -> None:
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
     """What this process logs, as it would in production."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    stream = io.StringIO()
-    logs.configure(stream=stream)
-    yield stream
-    structlog.reset_defaults()
-    root.handlers, root.level = handlers, level
+    with logged() as stream:
+        yield stream
 
 
 @pytest.mark.shows("S44", "S37")

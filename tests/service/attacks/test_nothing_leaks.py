@@ -2,7 +2,6 @@
 
 import io
 import json
-import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from uuid import UUID, uuid4
@@ -21,6 +20,7 @@ from shared.events.topics import topic_named
 from shared.watch import logs
 from tests.conftest import KeyRings
 from tests.fakes_provider import FakeProvider
+from tests.logged import logged
 from tests.servers import ServiceDatabase
 from tests.service.dispatcher.alerts.desk import Desk as Dispatcher
 from tests.service.dispatcher.delivery.stage import Stage, message_of
@@ -33,12 +33,8 @@ LABEL, NOT_A_PHONE, STRANGER = "Grandma Ruth's", "+1 900 555 0188", "eve.strange
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
     """Every line a process of ours would log, down to debug."""
-    root = logging.getLogger()
-    before = (list(root.handlers), root.level)
-    stream = io.StringIO()
-    logs.configure(level="debug", service="test", stream=stream)
-    yield stream
-    root.handlers, root.level = before
+    with logged(level="debug", service="test") as stream:
+        yield stream
 
 
 @pytest.fixture

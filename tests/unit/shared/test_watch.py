@@ -18,16 +18,13 @@ from shared.watch.failpoints import FailpointHit, fp
 from shared.watch.health import Health
 from shared.watch.heartbeat import Heartbeat
 from shared.watch.management import management_app
+from tests.logged import logged
 
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    before = (list(root.handlers), root.level)
-    stream = io.StringIO()
-    logs.configure(level="debug", service="dispatcher", role="api", stream=stream)
-    yield stream
-    root.handlers, root.level = before
+    with logged(level="debug", service="dispatcher", role="api") as stream:
+        yield stream
 
 
 @pytest.mark.shows("S37")
