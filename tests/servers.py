@@ -117,7 +117,7 @@ class TestRun:
         for folder in (*self.folder.glob("*/node*"), *self.folder.glob("journey-*/kafka")):
             Broker(folder).kill()
         for folder in self.folder.glob("journey-*/postgres"):
-            Postgres(folder).kill()
+            Postgres(folder).stop()
         shutil.rmtree(self.folder, ignore_errors=True)
         if self._alive is not None:
             os.close(self._alive)

@@ -138,7 +138,7 @@ class System:
             self._running.kill()
             self._running.wait(10)
         self.broker.kill()
-        self.postgres.kill()
+        self.postgres.stop()
         if self.log.exists():
             self.log.replace(self.data.parent.parent / "journey.log")
         shutil.rmtree(self.data, ignore_errors=True)

@@ -24,5 +24,5 @@ def data_folder(test_run: TestRun, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     (folder / "programs").symlink_to(test_run.programs)
     monkeypatch.setenv("CTALERT_DATA", str(folder))
     yield folder
-    Postgres(folder / "postgres").kill()
+    Postgres(folder / "postgres").stop()
     Broker(folder / "kafka").kill()

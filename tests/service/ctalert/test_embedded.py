@@ -27,7 +27,8 @@ def postgres_server(data_folder: Path) -> Iterator[Postgres]:
     server = Postgres(data_folder / "postgres")
     server.start()
     yield server
-    server.kill()
+    # A killed server leaves its shared memory behind.
+    server.stop()
 
 
 @pytest.fixture(scope="module")
