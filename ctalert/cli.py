@@ -53,7 +53,19 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        sentence = _explain(error)
+        if sentence is None:
+            raise
+        print(f"ctl {words[0]}: {sentence}", file=sys.stderr)
+        return 1
     return int(code)
+
+
+def _explain(error: Exception) -> str | None:
+    # Only now: it knows the drivers, which most commands that go well need not load.
+    sentence: str | None = importlib.import_module("ctalert.commands.explain").explain(error)
+    return sentence
 
 
 def _leave(number: int, frame: object) -> NoReturn:

@@ -86,9 +86,11 @@ def _import(options: argparse.Namespace) -> int:
     with _reporting(options.file):
         take = _import_addresses if points else _import_boundaries
         layer, new = take(options, data, format)
-    known = "imported" if new else "the same bytes as before, now in force"
+    known = "imported" if new else "the same bytes as before"
     if not layer.current:
-        known += f", in force from {layer.valid_from}"
+        known += f", in force from {layer.valid_from}, and not the version that answers today"
+    elif not new:
+        known += ", now in force"
     print(f"{layer.kind} version {layer.version}: {layer.features} features, {known}")
     for one in layer.warnings:
         print(f"  {one.code}: {one.detail} {', '.join(one.features)}".rstrip())
@@ -161,12 +163,12 @@ def _locate(options: argparse.Namespace) -> int:
 
 
 def _read_points(file: Path) -> tuple[list[str], list[float], list[float]]:
-    if str(file) == "-":
-        return _points(sys.stdin)
     try:
+        if str(file) == "-":
+            return _points(sys.stdin)
         with file.open(encoding="utf-8-sig", newline="") as rows:
             return _points(rows)
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CannotDo(f"{file} cannot be read: {error}") from None
 
 

@@ -6,11 +6,11 @@ import fcntl
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ctalert import provision, supervise
 from ctalert.adopt import servers
-from ctalert.catalogue import Group, UnknownRole, choose_groups
+from ctalert.catalogue import SERVICES, Group, UnknownRole, choose_groups
 from ctalert.commands.migrate import migrate
 from ctalert.commands.run_roles import run_roles
 from ctalert.data_folder import open_data_folder
@@ -20,7 +20,7 @@ READY_S = 120.0
 
 
 def run(arguments: list[str]) -> int:
-    """Run what is named; `all` migrates first where the databases are ours to make."""
+    """Run what is named, migrated first where all of it, or the servers below it, are ours."""
     parser = argparse.ArgumentParser(
         prog="ctl run",
         description="Runs all, a service or roles until Ctrl-C. DATABASE_URL and KAFKA_BOOTSTRAP "
@@ -38,7 +38,7 @@ def run(arguments: list[str]) -> int:
     database = services and provision.needs_database()
     with servers(database=database, kafka=services) as addresses:
         environment = provision.provide(addresses)
-        if "all" in names and provision.is_development():
+        if (services and servers_are_ours()) or ("all" in names and provision.is_development()):
             migrate(environment)
         if alone:
             os.environ.clear()
@@ -46,6 +46,13 @@ def run(arguments: list[str]) -> int:
             return run_roles(list(alone))
         with only_one():
             return _supervise(groups, environment)
+
+
+def servers_are_ours(given: Mapping[str, str] = os.environ) -> bool:
+    """Return whether databases and broker are the embedded ones, which nobody else migrates."""
+    named = ["DATABASE_URL", "KAFKA_BOOTSTRAP", "CTALERT_KAFKA_BOOTSTRAP"]
+    named += [f"CTALERT_{service.upper()}_DATABASE_URL" for service in SERVICES]
+    return not any(given.get(name) for name in named)
 
 
 @contextlib.contextmanager

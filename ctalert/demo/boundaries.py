@@ -1,5 +1,7 @@
 """The outlines of towns, asked of the geofence, as CAP writes them."""
 
+from collections.abc import Sequence
+
 from ctalert.demo.ask import Api
 from ctalert.demo.message import Ring
 
@@ -8,7 +10,7 @@ class TownMissing(Exception):
     """A town has no boundary yet: import the layer first."""
 
 
-async def outlines(geofence: Api, names: list[str]) -> list[Ring]:
+async def outlines(geofence: Api, names: Sequence[str]) -> list[Ring]:
     """Return the outer rings of the named towns, (lat, lon) in degrees WGS 84.
 
     Raises:
@@ -16,9 +18,11 @@ async def outlines(geofence: Api, names: list[str]) -> list[Ring]:
     """
     rings: list[Ring] = []
     for name in names:
-        found = await geofence.get("/v1/layers/town/features", name=name.strip())
+        found = await geofence.get("/v1/layers/town/features", name=name)
         if not found["features"]:
-            raise TownMissing(f"{name}: ./ctl layers import FILE --kind town first")
+            raise TownMissing(
+                f"{name} has no boundary yet: ./ctl layers import FILE --kind town first"
+            )
         for feature in found["features"]:
             geometry = feature["geometry"]
             shapes = geometry["coordinates"]

@@ -11,6 +11,8 @@ from shared.clock import cap_time
 
 CAP = "urn:oasis:names:tc:emergency:cap:1.2"
 SENDER = "weather@demo.example.org"
+# Speaks on whatever the message is about; of the demo, whose message may be anybody's.
+ANY_SENDER = "anything@demo.example.org"
 # The corridor from New Haven to Hartford, (lat, lon) as CAP writes it.
 STORM = (
     (41.23, -73.02), (41.38, -73.05), (41.62, -72.86), (41.86, -72.80),
@@ -35,9 +37,13 @@ DEFAULTS = {"category": "Met", "urgency": "Immediate", "severity": "Extreme",
 Ring = Sequence[tuple[float, float]]
 
 
+class NoWords(Exception):
+    """A file is no CAP message with words to send; the text goes on after the file's name."""
+
+
 def compose(
     *, now: datetime, words: Iterable[dict[str, str]] = WORDS, rings: Sequence[Ring] = (STORM,),
-    described: str = "New Haven, Meriden and Hartford",
+    described: str = "New Haven, Meriden and Hartford", sender: str = SENDER,
 ) -> bytes:  # fmt: skip
     """Return a CAP message, Actual and Alert, dated now and good for half an hour.
 
@@ -45,7 +51,7 @@ def compose(
     """
     alert = etree.Element(f"{{{CAP}}}alert", nsmap={None: CAP})  # type: ignore[dict-item]  # the stubs know no default namespace
     _put(alert, "identifier", f"DEMO-{now:%Y%m%dT%H%M%S.%f}")
-    _put(alert, "sender", SENDER)
+    _put(alert, "sender", sender)
     _put(alert, "sent", cap_time(now))
     for name, value in (("status", "Actual"), ("msgType", "Alert"), ("scope", "Public")):
         _put(alert, name, value)
@@ -65,17 +71,29 @@ def compose(
 
 
 def read_words(path: Path) -> list[dict[str, str]]:
-    """Return the words of a CAP message, the first info of each language."""
+    """Return the words of a CAP message, the first info of each language.
+
+    Raises:
+        NoWords: it is no XML, or has no `<info>` of CAP 1.2, or an `<info>` without an event.
+        OSError: the file cannot be read.
+    """
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-    root = etree.parse(str(path), parser).getroot()
+    try:
+        root = etree.fromstring(path.read_bytes(), parser)
+    except etree.XMLSyntaxError as error:
+        raise NoWords(f"is no XML: {error}") from None
     words: dict[str, dict[str, str]] = {}
     for info in root.iterfind(f"{{{CAP}}}info"):
         texts = {
             etree.QName(part).localname: re.sub(r"\s+", " ", part.text or "").strip()
             for part in reversed(list(info.iterchildren(etree.Element)))
         }
-        texts.setdefault("language", "en-US")
+        texts["language"] = texts.get("language") or "en-US"
+        if not texts.get("event"):
+            raise NoWords("has an <info> without an <event>")
         words.setdefault(texts["language"], texts)
+    if not words:
+        raise NoWords("is no CAP 1.2 message with an <info>")
     return list(words.values())
 
 

@@ -1,13 +1,11 @@
 """`ctl demo`: the main job on this machine, from an opt-in to a report that adds up."""
 
-import argparse
 import asyncio
 import json
 import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import shapely
@@ -20,37 +18,38 @@ from ctalert.commands.run import only_one
 from ctalert.commands.token import make_token
 from ctalert.data_folder import open_data_folder
 from ctalert.demo.account import Account, account
-from ctalert.demo.ask import Api, World
-from ctalert.demo.boundaries import outlines
+from ctalert.demo.arguments import Asked, read_arguments
+from ctalert.demo.ask import Api, Refused, World
+from ctalert.demo.boundaries import TownMissing, outlines
 from ctalert.demo.enrol import enrol
-from ctalert.demo.message import STORM, Ring, compose, read_words
+from ctalert.demo.message import ANY_SENDER, STORM, Ring, compose
 from ctalert.demo.roster import append_roster, expected_deliveries, read_roster, who_lives_inside
 from ctalert.demo.seed import roster_path, seed
 from ctalert.demo.warn import partner_api, warn
 from ctalert.demo.watch import waiting, watch
 from ctalert.provision import provide, uses_simulators
+from ctalert.supervise import NotReady
 from shared.clock import SystemClock
 
 
 def run(arguments: list[str]) -> int:
     """Run the demo; exit code 0 only if every recipient is accounted for."""
-    parser = argparse.ArgumentParser(prog="ctl demo")
-    parser.add_argument("--once", action="store_true", help="stop after the report")
-    parser.add_argument(
-        "--json", action="store_true", help="the report as one JSON line at the end"
-    )
-    parser.add_argument("--cap", type=Path, help="a CAP message whose words are sent, dated now")
-    parser.add_argument("--towns", default="", help="NAME,…: over these towns' boundaries")
-    parser.add_argument("--residents", type=int, default=10_000)
-    options = parser.parse_args(arguments)
-    if bool(options.cap) != bool(options.towns):
-        parser.error("--cap and --towns go together")
+    options = read_arguments(arguments)
+    if not uses_simulators():
+        print("ctl demo runs only against the simulators", file=sys.stderr)
+        return 2
+    try:
+        result = _run(options)
+    except (TownMissing, Refused, NotReady) as error:
+        print(f"ctl demo: {error}", file=sys.stderr)
+        return 1
+    return 0 if result["ok"] else 1
+
+
+def _run(options: Asked) -> dict[str, Any]:
     with only_one(), servers() as addresses:
         _say("servers are up; migrating")
         environment = provide(addresses)
-        if not uses_simulators():
-            print("ctl demo runs only against the simulators", file=sys.stderr)
-            return 2
         migrate(environment)
         os.environ.update(environment)
         running = supervise.start(
@@ -65,10 +64,10 @@ def run(arguments: list[str]) -> int:
                 _stay(environment)
         finally:
             running.stop()
-    return 0 if result["ok"] else 1
+    return result
 
 
-async def _perform(options: argparse.Namespace, environment: Mapping[str, str]) -> dict[str, Any]:
+async def _perform(options: Asked, environment: Mapping[str, str]) -> dict[str, Any]:
     began = time.monotonic()
     made = await seed(count=options.residents)
     _say(f"{made} residents taken in")
@@ -79,19 +78,20 @@ async def _perform(options: argparse.Namespace, environment: Mapping[str, str]) 
         manager = world.dispatcher.as_bearer(make_token(role="manager", subject="second-person"))
         rings: Sequence[Ring] = [STORM]
         words: dict[str, Any] = {}
-        if options.cap:
-            words = {"words": read_words(options.cap), "described": options.towns}
+        if options.words:
+            words = {"words": options.words, "described": ", ".join(options.towns)}
             geofence = world.geofence.as_bearer(make_token(role="manager", subject="second-person"))
-            rings = await outlines(geofence, options.towns.split(","))
+            rings = await outlines(geofence, options.towns)
         area = shapely.union_all([shapely.Polygon([(x, y) for y, x in ring]) for ring in rings])
         inside = who_lives_inside(read_roster(roster_path()), area)
         await _roster_known(world, area, len(inside))
         partner = await partner_api(
             world,
             admin_token=make_token(role="admin", subject="demo-admin"),
-            kept=open_data_folder() / "demo-partner.json",
+            kept=open_data_folder() / "demo-partner-any.json",
+            sender=ANY_SENDER,
         )
-        message = compose(now=SystemClock().now(), rings=rings, **words)
+        message = compose(now=SystemClock().now(), rings=rings, sender=ANY_SENDER, **words)
         _say(f"a partner's CAP message of {len(message)} bytes; a second person approves")
         alert = await warn(partner, manager, message)
         report = await watch(manager, alert["alert_id"], timeout_s=120)

@@ -8,6 +8,7 @@ from pathlib import Path
 from ctalert.adopt import servers
 from ctalert.commands.migrate import migrate
 from ctalert.data_folder import open_data_folder
+from ctalert.demo.arguments import at_least
 from ctalert.demo.people import Person, make_people
 from ctalert.demo.roster import append_roster, read_roster
 from ctalert.provision import provide
@@ -23,8 +24,10 @@ SEED = 169
 def run(arguments: list[str]) -> int:
     """Take in as many residents as are missing and print how many there are."""
     parser = argparse.ArgumentParser(prog="ctl seed")
-    parser.add_argument("--residents", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=SEED, help="the same number, the same people")
+    parser.add_argument("--residents", type=at_least(1), default=10_000)
+    parser.add_argument(
+        "--seed", type=at_least(0), default=SEED, help="the same number, the same people"
+    )
     options = parser.parse_args(arguments)
     with servers() as addresses:
         environment = provide(addresses)

@@ -83,6 +83,7 @@ class Broker:
         Raises:
             EmbeddedError: it cannot be started here.
         """
+        self._close_logs()
         if self.pid is None:
             ports = self.choose_ports()
             self.launch(
@@ -114,6 +115,7 @@ class Broker:
         self._write_properties(self._properties, self._logs, voters, len(voters))
         if not self._logs.exists():
             partial = self.log.parent / "logs.new"
+            account.make_folder(partial)
             blank = self._folder / "format.properties"
             self._write_properties(blank, partial, voters, len(voters))
             command = [*java, "kafka.tools.StorageTool", "format", "--ignore-formatted",
@@ -122,6 +124,7 @@ class Broker:
                 words = tail(self._folder / "tools.log")
                 raise EmbeddedError(f"Kafka's storage cannot be formatted:\n{words}")
             partial.rename(self._logs)
+        self._close_logs()
         pid = account.launch([*java, "kafka.Kafka", str(self._properties)], self.log)
         write_record(self._record, record | {"pid": pid, "cluster_id": cluster_id})
 
@@ -142,6 +145,11 @@ class Broker:
     def kill(self) -> None:
         """Kill the server as a crash does."""
         end(self.pid, self._properties, first=signal.SIGKILL, patience_s=10)
+
+    def _close_logs(self) -> None:
+        """Close residents' places to other users, also where the folder was made open."""
+        if self._logs.exists():
+            self._logs.chmod(0o700)
 
     def _write_properties(self, file: Path, logs: Path, voters: dict[int, int], nodes: int) -> None:
         record = read_record(self._record)

@@ -6,7 +6,7 @@ Problem
 └── precondition_required 428 · too_many 429 · unavailable 503
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -121,3 +121,8 @@ def unavailable(slug: str, detail: str, retry_after_s: float = 5) -> Problem:
 
 def _retry_after(seconds: float) -> dict[str, str]:
     return {"Retry-After": str(max(1, -int(-seconds // 1)))}
+
+
+def to_pointer(steps: Iterable[object]) -> str:
+    """Write the steps to a value as a JSON pointer (RFC 6901), long names cut."""
+    return "".join("/" + str(step)[:60].replace("~", "~0").replace("/", "~1") for step in steps)

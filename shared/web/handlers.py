@@ -13,8 +13,7 @@ from starlette.exceptions import HTTPException
 from shared.db.transient import is_transient
 from shared.watch import traces
 from shared.web.allow import allowed_methods
-from shared.web.errors import Fault, Problem, not_found, unavailable
-from shared.web.pointers import to_pointer
+from shared.web.errors import Fault, Problem, not_found, to_pointer, unavailable
 
 _SENTENCES = {
     400: ("bad-request", "The request cannot be read."),

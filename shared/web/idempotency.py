@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import Depends, Header, Request, Response
+from sqlalchemy import RowMapping
 
 from shared.db.session import Tx, execute, fetch_one, fetch_value
 from shared.security.principal import Principal
@@ -81,6 +82,19 @@ class Idempotency:
     def __init__(self, service: str) -> None:
         self._table = f"{service}_idempotency"
 
+    async def answered(
+        self, tx: Tx, *, principal: Principal | str, key: str, digest: bytes
+    ) -> Replay | None:
+        """Return the first answer where there is one; claim nothing, unlike `remember`.
+
+        Asked before anything that time may change: a repeated request is answered as the first.
+
+        Raises:
+            Problem: 422 when the key came with another request.
+        """
+        row = await self._find(tx, _who(principal), key)
+        return None if row is None or row["status"] is None else _replay(row, digest)
+
     async def remember(
         self, tx: Tx, *, principal: Principal | str, key: str, digest: bytes
     ) -> Replay | None:
@@ -89,18 +103,13 @@ class Idempotency:
         Raises:
             Problem: 409 while the first request runs, 422 when the key came with another request.
         """
-        who = principal if isinstance(principal, str) else f"{principal.kind}:{principal.subject}"
+        who = _who(principal)
         lock = f"{self._table}\n{who}\n{key}"
         if not await fetch_value(
             tx, "SELECT pg_try_advisory_xact_lock(hashtextextended(:lock, 0))", lock=lock
         ):
             raise conflict("in-progress", "The first request with this key is still running.")
-        row = await fetch_one(
-            tx,
-            f"SELECT digest, status, body FROM {self._table} WHERE principal = :who AND key = :key",  # noqa: S608
-            who=who,
-            key=key,
-        )
+        row = await self._find(tx, who, key)
         if row is None:
             await execute(
                 tx,
@@ -110,26 +119,31 @@ class Idempotency:
                 digest=digest,
             )
             return None
-        if bytes(row["digest"]) != digest:
-            detail = "This Idempotency-Key came with another request before."
-            raise unprocessable("idempotency-key-reused", detail)
+        replay = _replay(row, digest)
         if row["status"] is None:
             raise conflict("in-progress", "The first request with this key gave no answer.")
-        return Replay(row["status"], bytes(row["body"]))
+        return replay
 
     async def settle(
         self, tx: Tx, *, principal: Principal | str, key: str, status: int, body: Any
     ) -> None:
         """Keep the answer to a key, in the transaction that did the work."""
-        who = principal if isinstance(principal, str) else f"{principal.kind}:{principal.subject}"
         await execute(
             tx,
             f"UPDATE {self._table} SET status = :status, body = :body"  # noqa: S608
             " WHERE principal = :who AND key = :key",
-            who=who,
+            who=_who(principal),
             key=key,
             status=status,
             body=body if isinstance(body, bytes) else orjson.dumps(body),
+        )
+
+    async def _find(self, tx: Tx, who: str, key: str) -> RowMapping | None:
+        return await fetch_one(
+            tx,
+            f"SELECT digest, status, body FROM {self._table} WHERE principal = :who AND key = :key",  # noqa: S608
+            who=who,
+            key=key,
         )
 
     async def prune(self, tx: Tx) -> int:
@@ -138,6 +152,17 @@ class Idempotency:
             tx,
             f"DELETE FROM {self._table} WHERE created_at < now() - CAST('{_KEPT}' AS interval)",  # noqa: S608
         )
+
+
+def _who(principal: Principal | str) -> str:
+    return principal if isinstance(principal, str) else f"{principal.kind}:{principal.subject}"
+
+
+def _replay(row: RowMapping, digest: bytes) -> Replay:
+    if bytes(row["digest"]) != digest:
+        detail = "This Idempotency-Key came with another request before."
+        raise unprocessable("idempotency-key-reused", detail)
+    return Replay(row["status"], bytes(row["body"] or b""))
 
 
 def idempotency_ddl(service: str) -> list[str]:

@@ -123,6 +123,11 @@ async def post_alert(
     body: AlertBody, doors: Doors, key: Key, digest: Digest, who: Principal = require("manager")
 ) -> Any:
     """Draft an alert; while the geofence does not answer, its area stays unverified."""
+    # First of all: an answer given once is given again, whatever would be refused by now.
+    async with doors.database.transaction(town=who.town) as tx:
+        first = await doors.idempotency.answered(tx, principal=who, key=key, digest=digest)
+    if first is not None:
+        return first.response()
     await doors.limits.hit(doors.database, f"draft:{who.kind}:{who.subject}",
                            limit=doors.settings.max_drafts_per_minute, per_s=MINUTE_S)  # fmt: skip
     _check_expiry(body.expires_at, now=doors.clock.now())

@@ -55,7 +55,7 @@ async def post_partner(
     body: NewPartner, doors: Doors, who: Principal = require("admin")
 ) -> Enrolled:
     """Enrol a partner; the answer shows its API key once."""
-    async with doors.database.transaction() as tx:
+    async with doors.database.transaction(town=who.town) as tx:
         partner_id, key = await enrol(
             tx,
             name=body.name,

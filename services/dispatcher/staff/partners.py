@@ -9,7 +9,7 @@ from fastapi import Request
 
 from services.dispatcher.staff import keys, store
 from services.dispatcher.staff.people import name_of
-from shared.db.session import Database, Tx
+from shared.db.session import ALL_TOWNS, Database, Tx
 from shared.identifiers import new_id
 from shared.security.principal import Principal
 from shared.web.auth import Scheme
@@ -79,10 +79,17 @@ async def enrolled_by(tx: Tx, subject: str | None) -> str | None:
     """Return who enrolled the partner of a subject, and so has seen its key; None for people.
 
     Whoever approves what comes with a key they made themselves would be one person twice.
+
+    Raises:
+        Problem: 403 for a partner that the transaction's town does not see. An alert has its
+            partner's town, so that is one moved since: who made its key cannot be ruled out.
     """
     if subject is None or not subject.startswith(PREFIX):
         return None
-    return await store.creator_of(tx, partner_id_of(subject))
+    name = await store.creator_of(tx, partner_id_of(subject))
+    if name is None:
+        raise forbidden("same-person", "Who enrolled this partner is not seen from your town.")
+    return name
 
 
 class PartnerKeys:
@@ -107,7 +114,8 @@ class PartnerKeys:
         prefix = keys.prefix_of(texts[0]) if len(texts) == 1 else None
         if prefix is None:
             raise unauthorized("The key is not valid.")
-        async with self._database.transaction() as tx:
+        # Whose town it is about is known only when the key is.
+        async with self._database.transaction(town=ALL_TOWNS) as tx:
             row = await store.find_by_prefix(tx, prefix)
         if row is None or not keys.is_key(texts[0], bytes(row["key_hash"])):
             raise unauthorized("The key is not valid.")

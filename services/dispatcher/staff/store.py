@@ -62,7 +62,7 @@ async def find_partner(tx: Tx, partner_id: UUID) -> RowMapping | None:
 
 
 async def creator_of(tx: Tx, partner_id: UUID) -> str | None:
-    """Return who made a partner, and so has seen its key."""
+    """Return who made a partner, and so has seen its key; None where it is not seen."""
     name: str | None = await fetch_value(
         tx,
         "SELECT created_by FROM dispatcher_partner WHERE partner_id = :partner_id",

@@ -6,7 +6,7 @@ MOST_FAULTS = 100
 # Codes of bytes that nobody can read, other than of a layer that means nothing.
 UNREADABLE = frozenset(
     {"empty-body", "malformed-json", "malformed-zip", "malformed-xml", "malformed-file",
-     "dtd-forbidden", "bad-encoding"}
+     "dtd-forbidden", "bad-encoding", "duplicate-key", "too-deep"}
 )  # fmt: skip
 OVERSIZED = frozenset({"too-large", "too-complex", "too-slow"})
 

@@ -23,4 +23,4 @@ def read_geojson(data: bytes, *, code_field: str, name_field: str) -> list[Featu
     collector = Collector(
         code_field=code_field, name_field=name_field, to_degrees=opened.to_degrees
     )
-    return collector.read(opened.members).features
+    return sorted(collector.read(opened.members).features, key=lambda feature: feature.code)

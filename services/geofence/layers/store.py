@@ -13,10 +13,11 @@ from shared.db.session import Tx, execute, fetch, fetch_one
 # Dates are the State's: a layer of the 1st is in force from midnight in Connecticut.
 _BEGINS = "greatest(activated_at, valid_from::timestamp AT TIME ZONE 'America/New_York')"
 _TODAY = "(now() AT TIME ZONE 'America/New_York')::date"
-# What is handed in under a date that has passed is in force from that date, not once more from
+# What is handed in under a day that has passed is in force from that day, not once more from
 # now on: boundaries of long ago must not take the place of today's.
-_ACTIVATED = """least(clock_timestamp(),
-    coalesce(CAST(:valid_from AS date)::timestamp AT TIME ZONE 'America/New_York', 'infinity'))"""
+_ACTIVATED = f"""CASE WHEN CAST(:valid_from AS date) < {_TODAY}
+    THEN CAST(:valid_from AS date)::timestamp AT TIME ZONE 'America/New_York'
+    ELSE clock_timestamp() END"""
 # Of each kind the version that came into force last is the one that answers: when it was put in
 # force, or on its date where that is later.
 _LAYERS = f"""

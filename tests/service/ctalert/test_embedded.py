@@ -127,6 +127,20 @@ async def test_kafka_keeps_its_topics_and_its_address_over_a_kill(broker: Broker
     await bus.close()
 
 
+def test_kafkas_messages_are_closed_to_other_users(broker: Broker, broker_folder: Path) -> None:
+    """Residents' places are in them; a folder left open is closed by adopting and by starting."""
+    logs = broker_folder / "kafka" / "logs"
+    assert logs.stat().st_mode & 0o777 == 0o700
+    assert logs.stat().st_uid == Path(f"/proc/{broker.pid}").stat().st_uid
+    logs.chmod(0o755)
+    Broker(broker_folder / "kafka").start()
+    assert logs.stat().st_mode & 0o777 == 0o700
+    broker.kill()
+    logs.chmod(0o755)
+    broker.start()
+    assert logs.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_running_kafka_is_adopted(broker: Broker, broker_folder: Path) -> None:
     """Whoever names the folder finds the same server."""
     other = Broker(broker_folder / "kafka")

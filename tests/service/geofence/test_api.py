@@ -97,6 +97,19 @@ async def test_a_bad_layer_is_a_problem_with_its_report(desk: Desk) -> None:
     assert (await desk.get("/v1/layers")).json() == []
 
 
+@pytest.mark.shows("G2", "C17")
+async def test_a_layer_with_a_code_on_another_towns_outline_is_a_problem(desk: Desk) -> None:
+    middletown = ("0900747360", "Middletown", square(-72.7, 41.5))
+    good = await desk.post("/v1/layers/town", layer(middletown), **desk.staff("admin"))
+    assert good.status_code == 201
+    elsewhere = layer(middletown, ("0900540290", "Kent", square(-72.8, 41.5)))
+    answer = await desk.post("/v1/layers/town", elsewhere, **desk.staff("admin"))
+    assert answer.status_code == 422
+    (fault,) = answer.json()["errors"]
+    assert (fault["code"], fault["pointer"]) == ("code-elsewhere", "/features/1")
+    assert [one["version"] for one in (await desk.get("/v1/layers")).json()] == [1]
+
+
 async def test_a_layer_that_is_no_json_or_of_no_kind(desk: Desk) -> None:
     headers = desk.staff("admin") | {"Content-Type": "application/geo+json"}
     bad = await desk.client.post("/v1/layers/town", content=b"{", headers=headers)

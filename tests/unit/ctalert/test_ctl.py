@@ -1,6 +1,7 @@
 """The front door's script: what it brings, when it does so, and what it says when it cannot."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -33,6 +34,7 @@ class Door:
         self.uv_log.touch()
         shutil.copy(CHECKOUT / "ctl", folder / "ctl")
         (folder / "requirements-dev.lock").write_text("one==1.0\n")
+        (folder / "requirements-uv.lock").write_text("uv==1.0\n")
         for tool in TOOLS:
             (self.path / tool).symlink_to(shutil.which(tool) or tool)
 
@@ -91,16 +93,57 @@ def test_a_sync_that_failed_is_tried_again(door: Door) -> None:
     assert door.call("help").returncode == 0
 
 
-def test_uv_is_fetched_with_pip_into_a_folder_of_the_checkout(door: Door) -> None:
-    """Where no uv is on PATH; nothing is installed for the user or the machine."""
+def put_pip(door: Door) -> Path:
+    """Put a python3 on PATH whose pip brings uv; return the file of its calls, one a line."""
+    calls = door.folder / "pip.log"
     door.put("fetched", UV)
     door.put(
         "python3",
-        f'#!/bin/sh\nfor word; do case $before in --target) mkdir -p "$word/bin"; '
+        f'#!/bin/sh\necho "$*" >> "{calls}"\n'
+        f'for word; do case $before in --target) mkdir -p "$word/bin"; '
         f'cp "{door.path}/fetched" "$word/bin/uv";; esac; before=$word; done\n',
     )
+    return calls
+
+
+def test_uv_is_fetched_with_pip_into_a_folder_of_the_checkout(door: Door) -> None:
+    """Where no uv is on PATH; nothing is installed for the user or the machine."""
+    calls = put_pip(door)
     assert door.call("help").returncode == 0
     assert os.access(door.folder / ".uv" / "bin" / "uv", os.X_OK)
+    (call,) = calls.read_text().splitlines()
+    assert "--only-binary :all:" in call
+    assert call.endswith(f"--require-hashes -r {door.folder}/requirements-uv.lock")
+
+
+def test_uv_is_fetched_again_only_when_its_lock_changed(door: Door) -> None:
+    """A uv fetched under another lock, or none, is replaced before it is used."""
+    calls = put_pip(door)
+    door.call("help")
+    (door.folder / "requirements-dev.lock").write_text("one==1.1\n")
+    door.call("help")
+    assert len(calls.read_text().splitlines()) == 1
+    (door.folder / "requirements-dev.lock").write_text("one==1.2\n")
+    (door.folder / "requirements-uv.lock").write_text("uv==1.1\n")
+    door.call("help")
+    assert len(calls.read_text().splitlines()) == 2
+
+
+def test_a_uv_on_path_is_preferred(door: Door) -> None:
+    """Nothing is fetched where the machine has one."""
+    calls = put_pip(door)
+    door.put("uv", UV)
+    assert door.call("help").returncode == 0
+    assert not calls.exists()
+
+
+def test_the_lock_of_uv_is_one_version_with_hashes_and_no_host() -> None:
+    """What pip accepts is what was locked, from whatever index it comes."""
+    pinned, *hashes = (CHECKOUT / "requirements-uv.lock").read_text().splitlines()
+    assert re.fullmatch(r"uv==[0-9.]+ \\", pinned)
+    assert hashes
+    for line in hashes:
+        assert re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", line)
 
 
 def test_neither_uv_nor_pip_is_one_sentence_naming_both_ways(door: Door) -> None:

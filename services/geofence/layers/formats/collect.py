@@ -25,7 +25,7 @@ LARGE = Caps(polygons=MOST_FEATURES, vertices=MOST_VERTICES, ring=LONGEST_RING)
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """Features in the order of their codes, and in how many an altitude was left out."""
+    """Features in the order of the file, and in how many an altitude was left out."""
 
     features: list[Feature]
     altitudes: int
@@ -65,7 +65,7 @@ class Collector:
                 known = text_of(member, self._fields[0]) or f"number {number}"
                 self._remember(known, error)
         self._refuse_faults()
-        return Collected(sorted(features, key=lambda feature: feature.code), self.altitudes)
+        return Collected(features, self.altitudes)
 
     def read_areas(self, members: Iterable[object], caps: Caps) -> list[Area]:
         """Read the polygons of members, whatever else they say, within what may be drawn.

@@ -6,6 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from services.geofence.layers.formats.addresses.read_number import read_number
+from services.geofence.layers.formats.addresses.streets import (
+    alike_number,
+    alike_postal,
+    alike_street,
+    alike_town,
+)
 from shared.connecticut import in_service_area, is_swapped
 from shared.web.errors import Fault, Problem, bad_request, too_large
 
@@ -23,6 +30,13 @@ _HEADINGS = {
     "lon": ("lon", "long", "lng", "longitude"),
     "lat": ("lat", "latitude"),
 }  # fmt: skip
+# What a line may say and a column of its own too, and how the two are compared.
+_ALIKE = {
+    "number": alike_number,
+    "street": alike_street,
+    "town": alike_town,
+    "postal": alike_postal,
+}
 _KNOWN = {heading: column for column, all_ in _HEADINGS.items() for heading in all_}
 _ENOUGH = ({"address"}, {"number", "street"}, {"lon", "lat"})
 # `12`, `12A`, `12-14`, `12 1/2`, then the street.
@@ -32,6 +46,7 @@ _UNIT = re.compile(
     r"[\s,]+(?:(?:apt|apartment|unit|ste|suite|fl|floor|rm|room|bldg|building)\b\.?|#)\s*\S*$",
     re.IGNORECASE,
 )
+_COUNTRY = {"us", "usa", "united states"}
 # What stands behind the last comma: `Hartford CT 06103`, or some of it.
 _PLACE = re.compile(
     r"(?P<town>.*?)\s*\b(?:(?:CT|Conn|Connecticut)\b\.?)?\s*(?P<postal>\d{5}(?:-\d{4})?)?",
@@ -50,13 +65,14 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A row that names an address; empty texts are not given."""
+    """A row that names an address, and may say where it is; empty texts are not given."""
 
     row: int
     number: str
     street: str
     town: str
     postal: str
+    spot: Spot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,26 +177,36 @@ def _columns(header: list[str]) -> dict[str, int]:
 
 
 def _read_row(row: int, cells: Mapping[str, str]) -> Spot | Named | Unmatched:
+    """Read a row; what two of its columns say, they must say alike.
+
+    An address and a position of one row are both kept, to be held against each other; a town
+    or a postal code by itself is no address.
+    """
     for column, cell in cells.items():
         if len(cell) > LONGEST_CELL:
             return Unmatched(row, "too-long", column)
         if not cell.isprintable():
             return Unmatched(row, "control-char", column)
-    if cells.get("lon") or cells.get("lat"):
-        return _read_spot(row, cells)
-    if cells.get("street") or cells.get("number"):
-        number, street = cells.get("number", ""), cells.get("street", "")
-        town, postal = "", ""
-    elif cells.get("address"):
-        number, street, town, postal = _parts_of(cells["address"])
-    else:
-        return Unmatched(row, "nothing-given")
+    spot = _read_spot(row, cells) if cells.get("lon") or cells.get("lat") else None
+    if isinstance(spot, Unmatched):
+        return spot
+    if not any(cells.get(column) for column in ("street", "number", "address")):
+        return spot or Unmatched(row, "nothing-given")
+    line = dict(zip(_ALIKE, _parts_of(cells.get("address", "")), strict=True))
+    for column, alike in _ALIKE.items():
+        own = cells.get(column)
+        if own and line[column] and alike(own) != alike(line[column]):
+            return Unmatched(row, "contradictory", column)
+    # One half of a column and one of a line would be an address that nobody wrote.
+    apart = cells.get("street") or cells.get("number")
+    street, number = (cells.get(one, "") if apart else line[one] for one in ("street", "number"))
     for column, part in (("street", street), ("number", number)):
         if not part:
             # A whole street is meant only where one is asked for.
             own = column if column in cells else "address"
             return Unmatched(row, f"missing-{column}", own)
-    return Named(row, number, street, cells.get("town") or town, cells.get("postal") or postal)
+    town, postal = (cells.get(one) or line[one] for one in ("town", "postal"))
+    return Named(row, number, street, town, postal, spot)
 
 
 def _read_spot(row: int, cells: Mapping[str, str]) -> Spot | Unmatched:
@@ -190,7 +216,7 @@ def _read_spot(row: int, cells: Mapping[str, str]) -> Spot | Unmatched:
         if not cell:
             return Unmatched(row, "missing-position", column)
         try:
-            read.append(float(cell))
+            read.append(read_number(cell))
         except ValueError:
             return Unmatched(row, "not-a-number", column)
     lon, lat = read
@@ -209,7 +235,7 @@ def _parts_of(address: str) -> tuple[str, str, str, str]:
     town = postal = ""
     while len(pieces) > 1:
         last = pieces.pop()
-        if _UNIT.search(f" {last}"):
+        if _UNIT.search(f" {last}") or last.casefold() in _COUNTRY:
             continue
         place = _PLACE.fullmatch(last)
         town = town or (place["town"] if place else last)

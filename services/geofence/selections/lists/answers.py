@@ -59,12 +59,23 @@ class StreetBody(StrictModel):
     radius_m: Annotated[float, Field(ge=1, le=1_000)] = 30.0
 
 
+class UnmatchedNumber(StrictModel):
+    """A house number of the street that is in no shape: the places that have it lie far apart."""
+
+    number: str
+    reason: Literal["ambiguous"]
+
+
 class StreetMatched(StrictModel):
-    """The shapes of a street's addresses; `beside` are those that were not meant."""
+    """The shapes of a street's addresses, and every number that was meant and is not in them.
+
+    `addresses` are those in the shapes, `beside` those that were not meant.
+    """
 
     addresses: int
     beside: int
     points: int
+    unmatched: list[UnmatchedNumber]
     shapes: list[dict[str, Any]]
     layer_versions: list[LayerUsed]
 

@@ -21,6 +21,7 @@ from services.geofence.selections.lists.answers import (
     ListMatched,
     StreetBody,
     StreetMatched,
+    UnmatchedNumber,
     UnmatchedRow,
     dots,
     layers_of,
@@ -59,7 +60,8 @@ def make_router(*, database: Database, workshop: Workshop, limits: Limits) -> AP
         """Try a list of addresses or points: the shapes it comes to, and every row left out.
 
         CSV in UTF-8 with commas, semicolons or tabs, and a header: address, or number and street,
-        with town and postal code; or lon and lat. Nothing of it is kept.
+        with town and postal code; or lon and lat. A row whose columns do not agree is left out as
+        `contradictory`. Nothing of it is kept.
         """
         _expect(request, "text/csv")
         await brake(who)
@@ -82,7 +84,10 @@ def make_router(*, database: Database, workshop: Workshop, limits: Limits) -> AP
 
     @router.post("/streets")
     async def post_streets(body: StreetBody, who: Principal = require("manager")) -> StreetMatched:
-        """Find the addresses of a street, a stretch or a side of it, as shapes of an area."""
+        """Find the addresses of a street, a stretch or a side of it, as shapes of an area.
+
+        A number whose points lie too far apart to be one place is left out, and named.
+        """
         await brake(who)
         stretch = Stretch(body.street, body.town, body.first, body.last, body.side)
         async with database.transaction() as tx:
@@ -91,6 +96,7 @@ def make_router(*, database: Database, workshop: Workshop, limits: Limits) -> AP
             addresses=found.addresses,
             beside=found.beside,
             points=len(found.points),
+            unmatched=[UnmatchedNumber(number=one, reason="ambiguous") for one in found.ambiguous],
             shapes=dots(found.points, body.radius_m),
             layer_versions=layers_of(found.layer),
         )

@@ -3,9 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from services.geofence.index.geodesy import distance_m
 from services.geofence.layers.addresses.address import Address, Match
 from services.geofence.layers.find_addresses import find_addresses
 from services.geofence.layers.kinds import Layer
@@ -16,17 +13,14 @@ from services.geofence.selections.lists.address_list import (
     leading,
 )
 from services.geofence.selections.lists.answers import no_addresses
+from services.geofence.selections.lists.one_place import Point, is_ambiguous, is_spread
 from shared.db.session import Tx
 
-# Points of one address farther apart are two places of one name.
-SPREAD_M = 500.0
 # A number has an entrance or hundreds of flats; a street is looked through for its numbers.
 MOST_OF_A_NUMBER, MOST_OF_A_STREET = 1_000, 1_000
 # So few streets are looked through for the numbers that there are.
 STREETS_LOOKED_THROUGH = 50
 SUGGESTED = 2
-
-Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +36,8 @@ class Matched:
 async def match_list(tx: Tx, read: AddressList) -> Matched:
     """Match each row exactly; nothing is guessed, and a row without a point is always named.
 
+    Of a row that says both an address and where it is, both must be one place, and both are meant.
+
     Raises:
         Problem: 409 where rows name addresses and no layer of addresses is imported.
     """
@@ -56,25 +52,24 @@ async def match_list(tx: Tx, read: AddressList) -> Matched:
         layer, matches = found
         unknown = []
         for one, match in zip(read.named, matches, strict=True):
+            own = _points_of(one, match)
             if not match.addresses:
                 unknown.append(one)
-            elif _is_ambiguous(match):
+            elif match.more or is_ambiguous(match.addresses):
                 unmatched.append(Unmatched(one.row, "ambiguous"))
+            elif is_spread(own):
+                unmatched.append(Unmatched(one.row, "contradictory", "lon"))
             else:
                 rows += 1
-                points += [(address.lon, address.lat) for address in match.addresses]
+                points += own
         unmatched += await _why(tx, unknown)
     unmatched.sort(key=lambda one: one.row)
     return Matched(tuple(dict.fromkeys(points)), rows, tuple(unmatched), layer)
 
 
-def _is_ambiguous(match: Match) -> bool:
-    if match.more or len({address.town.casefold() for address in match.addresses}) > 1:
-        return True
-    spots = np.array([(address.lon, address.lat) for address in match.addresses])
-    (west, south), (east, north) = spots.min(axis=0), spots.max(axis=0)
-    across = distance_m(*(np.array([one]) for one in (west, south, east, north)))
-    return float(across[0]) > SPREAD_M
+def _points_of(one: Named, match: Match) -> list[Point]:
+    found = [(address.lon, address.lat) for address in match.addresses]
+    return [*found, (one.spot.lon, one.spot.lat)] if one.spot else found
 
 
 async def _why(tx: Tx, unknown: Sequence[Named]) -> list[Unmatched]:

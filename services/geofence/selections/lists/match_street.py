@@ -1,12 +1,15 @@
 """Find the points of a street's addresses, all of them or those of some numbers."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Literal
 
+from services.geofence.layers.addresses.address import Address
 from services.geofence.layers.find_addresses import find_addresses
 from services.geofence.layers.kinds import Layer
 from services.geofence.selections.lists.address_list import leading
 from services.geofence.selections.lists.answers import no_addresses
+from services.geofence.selections.lists.one_place import is_ambiguous
 from shared.db.session import Tx
 from shared.web.errors import too_large, unprocessable
 
@@ -38,19 +41,24 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class StreetFound:
-    """The points of a stretch, each once; how many addresses it has, and how many lie beside it."""
+    """The points of a stretch, each once; how many addresses it has, and how many lie beside it.
+
+    `ambiguous` are the house numbers of the stretch that several places have; they are left out.
+    """
 
     points: tuple[tuple[float, float], ...]
     addresses: int
     beside: int
+    ambiguous: tuple[str, ...]
     layer: Layer
 
 
 async def match_street(tx: Tx, stretch: Stretch) -> StreetFound:
-    """Return the points of the addresses in a stretch of a street.
+    """Return the points of the addresses in a stretch of a street, without ambiguous numbers.
 
     Raises:
-        Problem: 409 no addresses are imported, 413 too many, 422 no such street or none there.
+        Problem: 409 no addresses are imported, 413 too many, 422 no such street, none there, or
+            nothing but ambiguous numbers.
     """
     found = await find_addresses(tx, [(None, stretch.street, stretch.town, None)], most=MOST)
     if found is None:
@@ -65,5 +73,16 @@ async def match_street(tx: Tx, stretch: Stretch) -> StreetFound:
     if not own:
         detail = "The street has no address with such a number."
         raise unprocessable("no-such-numbers", detail, pointer="/first")
-    points = tuple(dict.fromkeys((address.lon, address.lat) for address in own))
-    return StreetFound(points, len(own), len(match.addresses) - len(own), layer)
+    houses: defaultdict[str, list[Address]] = defaultdict(list)
+    for address in own:
+        houses[address.number].append(address)
+    ambiguous = tuple(number for number, same in houses.items() if is_ambiguous(same))
+    for number in ambiguous:
+        del houses[number]
+    clear = [address for same in houses.values() for address in same]
+    if not clear:
+        detail = "Each of the numbers is in several places that lie far apart."
+        raise unprocessable("ambiguous", detail, pointer="/street")
+    points = tuple(dict.fromkeys((address.lon, address.lat) for address in clear))
+    beside = len(match.addresses) - len(own)
+    return StreetFound(points, len(clear), beside, ambiguous, layer)

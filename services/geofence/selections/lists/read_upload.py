@@ -8,6 +8,7 @@ import orjson
 from services.geofence.layers.faults import LayerInvalid
 from services.geofence.layers.formats.media import format_of
 from services.geofence.layers.formats.read_shapes import read_shapes
+from shared.web.bodies import read_json
 
 # What a collection is wrapped around, and what that puts before a pointer.
 _BARE = {
@@ -24,6 +25,7 @@ def read_upload(data: bytes, media: str, *, layer: str | None = None) -> list[di
 
     Raises:
         LayerInvalid: the file is of another format, or anything in it is wrong.
+        Problem: its JSON is not strict, as with the body of any request.
     """
     before = ""
     if format_of(media) == "geojson":
@@ -40,10 +42,7 @@ def read_upload(data: bytes, media: str, *, layer: str | None = None) -> list[di
 
 def _collected(data: bytes) -> tuple[bytes, str]:
     """Return GeoJSON as a collection, and what that puts before its pointers."""
-    try:
-        read = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return data, ""
+    read = read_json(data)
     kind = read.get("type") if isinstance(read, dict) else None
     before = _BARE.get(kind, "") if isinstance(kind, str) else ""
     if not before:

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 import shapely
 
-from shared.connecticut import towns
+from shared.connecticut import Town, towns
 from shared.events.envelope import encode
 from tests.contract.apis.desk import Api, Apis, enrol
 from tests.contract.apis.test_problems import check
@@ -16,17 +16,17 @@ from tests.service.dispatcher.alerts.desk import alert
 from tests.service.geofence.parts import eventually
 from tests.service.geofence.world import place_changed
 
-SIDE = 0.02
+SIDE = 0.016
 KENT = "0900540290"
 
 
-def field_of(number: int) -> shapely.Polygon:
-    """Return the field of a town on a board of thirteen by thirteen."""
-    west, south = -73.2 + number % 13 * SIDE, 41.3 + number // 13 * SIDE
+def field_of(town: Town) -> shapely.Polygon:
+    """Return a field around the middle of a town that meets no other's."""
+    west, south = town.lon - SIDE / 2, town.lat - SIDE / 2
     return shapely.box(west, south, west + SIDE, south + SIDE)
 
 
-FIELDS = {town.geoid: field_of(number) for number, town in enumerate(towns())}
+FIELDS = {town.geoid: field_of(town) for town in towns()}
 
 
 @pytest.fixture(scope="module")

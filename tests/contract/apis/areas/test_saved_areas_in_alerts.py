@@ -11,13 +11,13 @@ from tests.contract.apis.desk import Apis
 from tests.contract.apis.test_problems import check
 from tests.service.dispatcher.alerts.desk import alert
 
-KENT, BOLTON = "0900540290", "0901306260"
-SQUARES = {KENT: (-73.2, 41.3), BOLTON: (-73.1, 41.3)}
+SHELTON, DERBY = "0900168170", "0900919550"
+SQUARES = {SHELTON: (-73.2, 41.3), DERBY: (-73.1, 41.3)}
 LARGE, SMALL = 2_000, 500
 
 
 def circle(radius_m: int) -> dict[str, Any]:
-    """Return an area of one circle in Kent."""
+    """Return an area of one circle in Shelton."""
     shape = {"type": "circle", "lon": -73.15, "lat": 41.35, "radius_m": radius_m}
     return {"include": [shape]}
 
@@ -44,9 +44,9 @@ async def two_towns(apis: Apis) -> Apis:
 
 
 async def save(apis: Apis, radius_m: int, *, shared: bool = False) -> dict[str, Any]:
-    """Save an area of Kent's."""
+    """Save an area of Shelton's."""
     near = apis["geofence"]
-    headers = {**near.headers("manager", town=KENT), "Idempotency-Key": uuid4().hex}
+    headers = {**near.headers("manager", town=SHELTON), "Idempotency-Key": uuid4().hex}
     body = {"name": uuid4().hex, "area": circle(radius_m), "shared": shared}
     answer = await near.client.post("/v1/saved-areas", json=body, headers=headers)
     assert answer.status_code == 201, answer.text
@@ -59,13 +59,13 @@ async def edit(apis: Apis, saved: dict[str, Any], radius_m: int) -> None:
     answer = await near.client.put(
         f"/v1/saved-areas/{saved['saved_area_id']}",
         json={"name": saved["name"], "area": circle(radius_m), "shared": saved["shared"]},
-        headers={**near.headers("manager", town=KENT), "If-Match": "*"},
+        headers={**near.headers("manager", town=SHELTON), "If-Match": "*"},
     )
     assert answer.status_code == 200, answer.text
 
 
 async def draft(
-    apis: Apis, saved: dict[str, Any], *, town: str = KENT, **version: int
+    apis: Apis, saved: dict[str, Any], *, town: str = SHELTON, **version: int
 ) -> httpx2.Response:
     """Draft an alert over a saved area."""
     api = apis["dispatcher"]
@@ -81,7 +81,7 @@ async def act(
 ) -> httpx2.Response:
     """Submit or approve an alert."""
     api = apis["dispatcher"]
-    headers = api.headers("manager", subject=subject, town=KENT)
+    headers = api.headers("manager", subject=subject, town=SHELTON)
     path = f"/v1/alerts/{alert_id}/{what}"
     return await api.client.post(path, headers=headers, **({"json": body} if body else {}))
 
@@ -89,7 +89,7 @@ async def act(
 async def shown(apis: Apis, alert_id: str) -> dict[str, Any]:
     """Return an alert as it is now."""
     api = apis["dispatcher"]
-    headers = api.headers("viewer", town=KENT)
+    headers = api.headers("viewer", town=SHELTON)
     return dict((await api.client.get(f"/v1/alerts/{alert_id}", headers=headers)).json())
 
 
@@ -136,10 +136,10 @@ async def test_a_saved_area_edited_before_approval_is_looked_at_again(two_towns:
 @pytest.mark.shows("G7", "S10", "S11")
 async def test_another_towns_area_is_not_there_or_lies_outside(two_towns: Apis) -> None:
     own, shared = await save(two_towns, SMALL), await save(two_towns, SMALL, shared=True)
-    hidden = await draft(two_towns, own, town=BOLTON)
+    hidden = await draft(two_towns, own, town=DERBY)
     problem = check(hidden, 422, "unknown-saved-area")
     assert problem["errors"][0]["pointer"] == "/area/include/0"
     # What is shared can be seen, and still lies where the other town may not alert.
-    outside = await draft(two_towns, shared, town=BOLTON)
+    outside = await draft(two_towns, shared, town=DERBY)
     check(outside, 403, "outside-jurisdiction")
     assert (await draft(two_towns, shared, town="*")).status_code == 201

@@ -18,13 +18,14 @@ from tests.service.geofence.test_api import layer, square
 from tests.service.geofence.world import World
 
 PREVIEW, RESOLVE = "/v1/areas/preview", "/internal/v1/areas/resolve"
-# Andover, Ansonia and Ashford with the populations of the gazetteer, on fields of our own.
-ANDOVER, ANSONIA, ASHFORD = "0901301080", "0900901220", "0901501430"
-PEOPLE = {ANDOVER: 3_149, ANSONIA: 18_902, ASHFORD: 4_185}
+# Towns with the populations of the gazetteer, on fields of our own around their middles.
+MERIDEN, MIDDLETOWN, EAST_HAMPTON = "0900946520", "0900747360", "0900722490"
+MIDDLEFIELD = "0900747080"
+PEOPLE = {MERIDEN: 60_794, MIDDLETOWN: 47_676, EAST_HAMPTON: 12_709, MIDDLEFIELD: 4_217}
 TOWNS = layer(
-    (ANDOVER, "Andover", square(-72.8, 41.5)),
-    (ANSONIA, "Ansonia", square(-72.7, 41.5)),
-    (ASHFORD, "Ashford", square(-72.57, 41.5)),
+    (MERIDEN, "Meriden", square(-72.8, 41.5)),
+    (MIDDLETOWN, "Middletown", square(-72.7, 41.5)),
+    (EAST_HAMPTON, "East Hampton", square(-72.57, 41.5)),
 )
 
 
@@ -37,8 +38,8 @@ def box(west: float, south: float, east: float, north: float) -> dict[str, Any]:
     }
 
 
-ANDOVERS = box(-72.8, 41.5, -72.7, 41.6)
-# Half of Andover, a hundredth of Ansonia.
+MERIDENS = box(-72.8, 41.5, -72.7, 41.6)
+# Half of Meriden, a hundredth of Middletown.
 ACROSS = box(-72.75, 41.5, -72.699, 41.6)
 
 
@@ -55,7 +56,7 @@ def resident(language: str, *spots: tuple[float, float], uncertainty_m: float = 
     )
 
 
-# In Andover 14 people of whom two speak Spanish, in Ansonia's near corner two of them again.
+# In Meriden 14 people of whom two speak Spanish, in Middletown's near corner two of them again.
 ROSTER = [
     *(resident("en-US", (-72.74 + n / 1_000, 41.55)) for n in range(10)),
     *(resident("en-US", (-72.74, 41.56), (-72.6995, 41.56)) for _ in range(2)),
@@ -108,21 +109,21 @@ async def test_a_manager_sees_whom_an_area_holds(desk: Desk, world: World) -> No
     assert seen["by_channel"] == {"sms": 15, "voice": 0, "email": 0}
     # In fives, and of two people only that there are some.
     assert seen["by_language"] == {"en-US": 15, "es": None}
-    ansonia, andover = seen["towns"]
-    assert (andover["code"], andover["name"]) == (ANDOVER, "Andover")
-    assert (andover["share"], ansonia["share"]) == (0.5, 0.01)
-    assert (andover["people"], ansonia["people"]) == (15, None)
-    half = round(PEOPLE[ANDOVER] / 2)
-    assert (andover["residents"], ansonia["residents"]) == (half, 189)
-    assert andover["reach"] == round(15 / (PEOPLE[ANDOVER] / 2), 3)
-    assert ansonia["reach"] is None
-    assert seen["residents"] == round(PEOPLE[ANDOVER] / 2 + PEOPLE[ANSONIA] / 100)
-    assert seen["reach"] == round(15 / (PEOPLE[ANDOVER] / 2 + PEOPLE[ANSONIA] / 100), 3)
+    middletown, meriden = seen["towns"]
+    assert (meriden["code"], meriden["name"]) == (MERIDEN, "Meriden")
+    assert (meriden["share"], middletown["share"]) == (0.5, 0.01)
+    assert (meriden["people"], middletown["people"]) == (15, None)
+    half = round(PEOPLE[MERIDEN] / 2)
+    assert (meriden["residents"], middletown["residents"]) == (half, 477)
+    assert meriden["reach"] == round(15 / (PEOPLE[MERIDEN] / 2), 3)
+    assert middletown["reach"] is None
+    assert seen["residents"] == round(PEOPLE[MERIDEN] / 2 + PEOPLE[MIDDLETOWN] / 100)
+    assert seen["reach"] == round(15 / (PEOPLE[MERIDEN] / 2 + PEOPLE[MIDDLETOWN] / 100), 3)
     assert [(one["kind"], one["code"]) for one in seen["jurisdictions"]] == [
-        ("town", ANSONIA),
-        ("town", ANDOVER),
+        ("town", MIDDLETOWN),
+        ("town", MERIDEN),
     ]
-    assert seen["slivers"] == [{"code": ANSONIA, "name": "Ansonia", "share": 0.01}]
+    assert seen["slivers"] == [{"code": MIDDLETOWN, "name": "Middletown", "share": 0.01}]
     assert seen["vertices"] == 5
     assert seen["outline"] is None
 
@@ -137,11 +138,11 @@ async def test_a_viewer_is_told_no_small_numbers(desk: Desk, world: World) -> No
     assert (coarse["people"], coarse["places"], coarse["by_uncertainty"]) == (None, None, None)
     assert coarse["by_channel"] == {"sms": None, "voice": 0, "email": 0}
     assert coarse["reach"] is None
-    many = (await preview(desk, ANDOVERS, role="viewer")).json()
+    many = (await preview(desk, MERIDENS, role="viewer")).json()
     # Fourteen, and told as fifteen.
     assert (many["people"], many["by_channel"]["sms"]) == (15, 15)
     for same in ("digest", "residents", "jurisdictions", "area_km2", "by_language", "towns"):
-        assert many[same] == (await preview(desk, ANDOVERS)).json()[same]
+        assert many[same] == (await preview(desk, MERIDENS)).json()[same]
 
 
 @pytest.mark.shows("S14", "M12")
@@ -158,14 +159,14 @@ async def test_a_manager_is_told_small_numbers_of_their_own_town_alone(
 
     house = box(-72.7311, 41.5499, -72.7309, 41.5501)
     across = box(-72.74, 41.5695, -72.69, 41.5705)
-    for town in (ANDOVER, "*"):
+    for town in (MERIDEN, "*"):
         assert await people(house, town=town) == (1, 1)
-        assert await people(ANDOVERS, town=town) == (15, 15)
-    assert await people(house, town=ANSONIA) == (None, None)
+        assert await people(MERIDENS, town=town) == (15, 15)
+    assert await people(house, town=MIDDLETOWN) == (None, None)
     # What reaches into another town is told as to a viewer, whoever of them asks.
     assert await people(across, town="*") == (3, 3)
-    assert await people(across, town=ANDOVER) == (None, None)
-    assert await people(across, town=ANSONIA) == (None, None)
+    assert await people(across, town=MERIDEN) == (None, None)
+    assert await people(across, town=MIDDLETOWN) == (None, None)
     # The dispatcher counts for whoever types it back, and asks whose town it is first.
     answer = (await desk.post(RESOLVE, {"area": house}, **desk.dispatcher())).json()
     assert answer["estimate"]["people"] == 1
@@ -173,17 +174,17 @@ async def test_a_manager_is_told_small_numbers_of_their_own_town_alone(
 
 @pytest.mark.shows("G13", "M19")
 async def test_neighbours_are_named_and_not_entered(desk: Desk) -> None:
-    seen = (await preview(desk, ANDOVERS)).json()
-    assert [one["code"] for one in seen["jurisdictions"]] == [ANDOVER]
+    seen = (await preview(desk, MERIDENS)).json()
+    assert [one["code"] for one in seen["jurisdictions"]] == [MERIDEN]
     assert seen["neighbours"] == [
-        {"kind": "town", "code": ANSONIA, "name": "Ansonia", "distance_m": 0.0}
+        {"kind": "town", "code": MIDDLETOWN, "name": "Middletown", "distance_m": 0.0}
     ]
     assert seen["slivers"] == []
-    # 0.05 degrees to Ashford are 4.2 km here, from Andover it was 10.8.
+    # 0.05 degrees to East Hampton are 4.2 km here, from Meriden it was 10.8.
     nearer = (await preview(desk, box(-72.7, 41.5, -72.62, 41.6))).json()
-    assert [one["code"] for one in nearer["jurisdictions"]] == [ANSONIA]
+    assert [one["code"] for one in nearer["jurisdictions"]] == [MIDDLETOWN]
     near = {one["code"]: one["distance_m"] for one in nearer["neighbours"]}
-    assert near == {ANDOVER: 0.0, ASHFORD: pytest.approx(4_167, abs=5)}
+    assert near == {MERIDEN: 0.0, EAST_HAMPTON: pytest.approx(4_167, abs=5)}
 
 
 @pytest.mark.shows("M19")
@@ -191,48 +192,48 @@ async def test_other_jurisdictions_are_named_where_they_are_imported(desk: Desk)
     tribe = layer(("T1", "A nation", square(-72.79, 41.51, 0.01)),
                   ("T2", "A campus", square(-72.75, 41.61, 0.01)))  # fmt: skip
     await desk.post("/v1/layers/jurisdiction", tribe, **desk.staff("admin"))
-    seen = (await preview(desk, ANDOVERS)).json()
+    seen = (await preview(desk, MERIDENS)).json()
     assert [(one["kind"], one["code"]) for one in seen["jurisdictions"]] == [
-        ("town", ANDOVER),
+        ("town", MERIDEN),
         ("jurisdiction", "T1"),
     ]
     assert [(one["kind"], one["code"]) for one in seen["neighbours"]] == [
-        ("town", ANSONIA),
+        ("town", MIDDLETOWN),
         ("jurisdiction", "T2"),
     ]
-    answer = (await desk.post(RESOLVE, {"area": ANDOVERS}, **desk.dispatcher())).json()
+    answer = (await desk.post(RESOLVE, {"area": MERIDENS}, **desk.dispatcher())).json()
     assert answer["jurisdictions"] == seen["jurisdictions"]
     assert answer["neighbours"] == seen["neighbours"]
-    assert answer["estimate"]["residents"] == PEOPLE[ANDOVER]
+    assert answer["estimate"]["residents"] == PEOPLE[MERIDEN]
 
 
 @pytest.mark.shows("G6")
 async def test_a_new_layer_is_seen_by_the_next_preview(desk: Desk) -> None:
-    assert (await preview(desk, ANDOVERS)).json()["residents"] == PEOPLE[ANDOVER]
-    moved = layer((ANSONIA, "Ansonia", square(-72.8, 41.5)))
+    assert (await preview(desk, MERIDENS)).json()["residents"] == PEOPLE[MERIDEN]
+    moved = layer((MIDDLEFIELD, "Middlefield", square(-72.8, 41.5)))
     await desk.post("/v1/layers/town", moved, **desk.staff("admin"))
-    seen = (await preview(desk, ANDOVERS)).json()
-    assert [one["code"] for one in seen["towns"]] == [ANSONIA]
-    assert seen["residents"] == PEOPLE[ANSONIA]
+    seen = (await preview(desk, MERIDENS)).json()
+    assert [one["code"] for one in seen["towns"]] == [MIDDLEFIELD]
+    assert seen["residents"] == PEOPLE[MIDDLEFIELD]
     await desk.post("/v1/layers/town", TOWNS, **desk.staff("admin"))
-    assert (await preview(desk, ANDOVERS)).json()["residents"] == PEOPLE[ANDOVER]
+    assert (await preview(desk, MERIDENS)).json()["residents"] == PEOPLE[MERIDEN]
 
 
 async def test_where_no_population_is_known_nothing_is_estimated(
     world: World, keyrings: KeyRings
 ) -> None:
     async with opened(world, keyrings) as desk:
-        nothing = (await preview(desk, ANDOVERS)).json()
+        nothing = (await preview(desk, MERIDENS)).json()
         assert (nothing["towns"], nothing["residents"], nothing["reach"]) == ([], None, None)
         assert (nothing["jurisdictions"], nothing["neighbours"]) == ([], [])
-        nameless = layer((ANDOVER, "Andover", square(-72.8, 41.5)),
+        nameless = layer((MERIDEN, "Meriden", square(-72.8, 41.5)),
                          ("7", "Gondor", square(-72.7, 41.5)))  # fmt: skip
         await desk.post("/v1/layers/town", nameless, **desk.staff("admin"))
         seen = (await preview(desk, ACROSS)).json()
-        assert [one["residents"] for one in seen["towns"]] == [round(PEOPLE[ANDOVER] / 2), None]
+        assert [one["residents"] for one in seen["towns"]] == [round(PEOPLE[MERIDEN] / 2), None]
         assert (seen["residents"], seen["reach"]) == (None, None)
-        alone = (await preview(desk, ANDOVERS)).json()
-        assert alone["residents"] == PEOPLE[ANDOVER]
+        alone = (await preview(desk, MERIDENS)).json()
+        assert alone["residents"] == PEOPLE[MERIDEN]
 
 
 @pytest.mark.shows("G4", "G5")
@@ -281,15 +282,15 @@ async def test_a_burst_of_previews_is_braked_by_whoever_asks(
     world: World, keyrings: KeyRings
 ) -> None:
     async with opened(world, keyrings, previews_a_minute=3) as desk:
-        statuses = [(await preview(desk, ANDOVERS)).status_code for _ in range(4)]
+        statuses = [(await preview(desk, MERIDENS)).status_code for _ in range(4)]
         assert statuses == [200, 200, 200, 429]
-        refused = await preview(desk, ANDOVERS)
+        refused = await preview(desk, MERIDENS)
         assert refused.json()["type"] == "urn:ct-alert:problem:too-many-requests"
         assert 1 <= int(refused.headers["retry-after"]) <= 60
         other = await desk.post(
-            PREVIEW, {"area": ANDOVERS}, **desk.staff("manager", subject="another")
+            PREVIEW, {"area": MERIDENS}, **desk.staff("manager", subject="another")
         )
         assert other.status_code == 200
         # An alert that waits for its area is never braked.
-        answer = await desk.post(RESOLVE, {"area": ANDOVERS}, **desk.dispatcher())
+        answer = await desk.post(RESOLVE, {"area": MERIDENS}, **desk.dispatcher())
         assert answer.status_code == 200

@@ -21,7 +21,7 @@ from services.geofence.layers.formats.sandbox.run_apart import Bounds, run_apart
 from services.geofence.layers.import_layer import import_layer
 from services.geofence.layers.kinds import Feature
 from services.geofence.layers.list_layers import list_layers
-from shared.db.session import execute
+from shared.db.session import execute, fetch_value
 from tests.conftest import KeyRings
 from tests.servers import ServiceDatabase
 from tests.service.geofence.desk import Desk, open_desk, settings_for
@@ -39,6 +39,7 @@ from tests.unit.geofence.layers.files import (
     shapefile,
     wkb_of,
 )
+from tests.unit.geofence.layers.strict_files import NOT_STRICT
 
 ROOT = Path(__file__).parents[4]
 FEET = "EPSG:2234"
@@ -111,6 +112,17 @@ async def test_a_bad_file_is_a_problem_and_nothing_is_stored(desk: Desk) -> None
     assert (await desk.get("/v1/layers")).json() == []
 
 
+@pytest.mark.shows("G1", *(f"bad:J{n:02}" for n in (1, 2, 3, 5, 6, 7, 8, 9, 10)))
+async def test_geojson_of_two_meanings_is_refused_and_nothing_is_stored(desk: Desk) -> None:
+    for kind in ("zip", "address_point"):
+        for name, (_, data, status, code, pointer) in NOT_STRICT.items():
+            answer = await post(desk, data, GEOJSON, kind)
+            (fault,) = answer.json()["errors"]
+            said = answer.status_code, fault["code"], fault["pointer"]
+            assert said == (status, code, pointer), (kind, name)
+    assert (await desk.get("/v1/layers")).json() == []
+
+
 @pytest.mark.shows("G6")
 async def test_a_version_is_asked_for_by_its_number(desk: Desk) -> None:
     await post(desk, geojson(SQUARE), GEOJSON)
@@ -152,6 +164,15 @@ async def in_force(world: World) -> list[int]:
         found = await find_features(tx, "psap")
     assert [found[0].version] if found else [] == current
     return current
+
+
+@pytest.mark.shows("G6")
+async def test_a_version_of_today_takes_over_from_the_one_of_this_morning(world: World) -> None:
+    assert await imported(world, 0.1) == 1
+    async with world.database.transaction() as tx:
+        today = await fetch_value(tx, "SELECT (now() AT TIME ZONE 'America/New_York')::date")
+    assert await imported(world, 0.2, today) == 2
+    assert await in_force(world) == [2]
 
 
 @pytest.mark.shows("G6")

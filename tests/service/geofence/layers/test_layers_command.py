@@ -28,7 +28,7 @@ def layer(tmp_path: Path) -> Path:
     file = tmp_path / "towns.geojson"
     feature = {
         "type": "Feature",
-        "properties": {"geoid": "0901301080", "name": "Kent, the town", "ugc": "CTZ001"},
+        "properties": {"geoid": "0900747360", "name": "Kent, the town", "ugc": "CTX001"},
         "geometry": {"type": "Polygon", "coordinates": [SQUARE]},
     }
     file.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
@@ -51,7 +51,7 @@ def test_import_list_and_locate(
     points.write_text("id,lon,lat\n1,-72.7,41.6\n2,-72.0,41.0\n3,-72.8,41.5\n")
     assert run(["locate", "--kind", "town", str(points)]) == 0
     assert capsys.readouterr().out == (
-        'id,code,name\n1,0901301080,"Kent, the town"\n2,,\n3,0901301080,"Kent, the town"\n'
+        'id,code,name\n1,0900747360,"Kent, the town"\n2,,\n3,0900747360,"Kent, the town"\n'
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import shapely
 
 from services.geofence.areas.area import normalise
 from services.geofence.areas.measure import area_km2
+from services.geofence.layers.faults import LayerInvalid
+from services.geofence.layers.formats.checks.whereabouts import check_whereabouts
 from services.geofence.layers.import_layer import import_layer
 from services.geofence.layers.kinds import Feature
 from services.geofence.layers.list_layers import list_layers
@@ -43,6 +46,25 @@ def read(file: str, code_field: str = "geoid") -> list[Feature]:
 @pytest.mark.shows("G6")
 def test_every_layer_is_valid(file: str, code: str, features: int) -> None:
     assert len(read(file, code)) == features
+
+
+@pytest.mark.parametrize(("kind", "file", "code"), [
+    ("town", "ct_towns.geojson", "geoid"), ("town", "ct_towns.geojson", "geoid_2022"),
+    ("town", "ct_towns_state_hires.geojson", "geoid"), ("county", "ct_counties.geojson", "fips"),
+    ("county", "ct_counties_census2010_hires.geojson", "fips"),
+    ("planning_region", "ct_planning_regions.geojson", "fips"),
+    ("nws_zone", "ct_nws_forecast_zones.geojson", "ugc"),
+    ("same", "ct_nws_counties.geojson", "same"),
+])  # fmt: skip
+@pytest.mark.shows("G2", "C17")
+def test_every_known_code_is_where_its_towns_are(kind: str, file: str, code: str) -> None:
+    features = read(file, code)
+    check_whereabouts(features, kind)
+    last = features[-1]
+    swapped = [replace(one, code=last.code) if n == 0 else one for n, one in enumerate(features)]
+    swapped[-1] = replace(last, code=features[0].code)
+    with pytest.raises(LayerInvalid):
+        check_whereabouts(swapped, kind)
 
 
 @pytest.mark.parametrize("file", TOWN_FILES)

@@ -156,6 +156,51 @@ async def test_a_street_or_a_stretch_of_it(
     assert len(points_of(said)) == points
 
 
+@pytest.mark.shows("G11")
+async def test_a_number_of_a_street_in_two_places_is_named_and_left_out(counter: Counter) -> None:
+    await counter.know(
+        f"{KNOWN}7,Oak,,Hebron,,-72.3,41.65\n7,Oak,,Town of Hebron,,-73.3,41.15\n"
+        "9,Oak,,Hebron,,-72.301,41.65\n9,Oak,,Town of Hebron,,-72.3011,41.65\n"
+    )
+    body = {"street": "Oak", "town": "Hebron"}
+    said = (await counter.post(STREETS, body, JSON)).json()
+    assert (said["addresses"], said["beside"]) == (2, 0)
+    assert said["unmatched"] == [{"number": "7", "reason": "ambiguous"}]
+    assert points_of(said) == [[-72.3011, 41.65], [-72.301, 41.65]]
+    listed = await counter.post(ADDRESSES, b"no,street,town\n7,Oak,Hebron\n9,Oak,Hebron\n")
+    assert [(one["row"], one["reason"]) for one in listed.json()["unmatched"]] == [(2, "ambiguous")]
+    assert sorted(points_of(listed.json())) == sorted(points_of(said))
+    answer = await counter.post(STREETS, body | {"last": 8}, JSON)
+    assert refusal(answer) == (422, "ambiguous")
+    said = (await counter.post(STREETS, body | {"first": 8}, JSON)).json()
+    assert (said["addresses"], said["beside"], said["unmatched"]) == (2, 2, [])
+
+
+@pytest.mark.shows("G11")
+async def test_a_row_that_contradicts_itself_is_named_and_left_out(counter: Counter) -> None:
+    await counter.know(KNOWN)
+    rows = [
+        "address,town,zip,lon,lat",
+        '"2 Main Street, Bolton, CT",Kent,,,',
+        '"2 Main Street, Kent, CT 06757",,06043,,',
+        '"2 Main Street, KENT, CT 06757",Town of Kent,6757,,',
+        "4 Main Street,Kent,,-72.7015,41.6",
+        "5 Main Street,Kent,,-72.4,41.75",
+        "2 Main Street,,,-72.4,41.75",
+        "1 Nowhere Lane,Kent,,-72.4,41.75",
+    ]
+    said = (await counter.post(ADDRESSES, "\n".join(rows).encode())).json()
+    assert [(one["row"], one["reason"], one["column"]) for one in said["unmatched"]] == [
+        (2, "contradictory", "town"),
+        (3, "contradictory", "postal"),
+        (6, "contradictory", "lon"),
+        (7, "ambiguous", None),
+        (8, "unknown-street", "street"),
+    ]
+    assert said["matched"] == 2
+    assert points_of(said) == [[-72.7, 41.6], [-72.701, 41.6], [-72.7015, 41.6]]
+
+
 @pytest.mark.shows("G11", "S44")
 @pytest.mark.parametrize(
     ("body", "slug", "pointer"),

@@ -16,15 +16,15 @@ from tests.service.geofence.test_api import layer, square
 from tests.service.geofence.world import World
 
 SAVED, RESOLVE, PREVIEW = "/v1/saved-areas", "/internal/v1/areas/resolve", "/v1/areas/preview"
-ANDOVER, ANSONIA = "0901301080", "0900901220"
+MERIDEN, MIDDLETOWN = "0900946520", "0900747360"
 TOWNS = layer(
-    (ANDOVER, "Andover", square(-72.8, 41.5)),
-    (ANSONIA, "Ansonia", square(-72.7, 41.5)),
+    (MERIDEN, "Meriden", square(-72.8, 41.5)),
+    (MIDDLETOWN, "Middletown", square(-72.7, 41.5)),
 )
 HERE = {"include": [{"type": "circle", "lon": -72.75, "lat": 41.55, "radius_m": 500}]}
 THERE = {"include": [{"type": "circle", "lon": -72.74, "lat": 41.55, "radius_m": 900}]}
 NEXT_DOOR = {"include": [{"type": "circle", "lon": -72.65, "lat": 41.55, "radius_m": 500}]}
-TOWN = {"include": [{"type": "feature", "kind": "town", "code": ANDOVER}]}
+TOWN = {"include": [{"type": "feature", "kind": "town", "code": MERIDEN}]}
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ async def desk(world: World, keyrings: KeyRings) -> AsyncIterator[Desk]:
 
 
 async def save(
-    desk: Desk, area: Any, *, name: str = "Water works", town: str = ANDOVER,
+    desk: Desk, area: Any, *, name: str = "Water works", town: str = MERIDEN,
     key: str = "", shared: bool = False,
 ) -> httpx2.Response:  # fmt: skip
     """Save an area as a manager of a town."""
@@ -48,7 +48,7 @@ async def save(
 
 async def put(
     desk: Desk, saved: dict[str, Any], area: Any, *, etag: str | None = None,
-    town: str = ANDOVER, name: str = "Water works", shared: bool = False,
+    town: str = MERIDEN, name: str = "Water works", shared: bool = False,
 ) -> httpx2.Response:  # fmt: skip
     """Give a saved area a new version."""
     headers = desk.staff("manager", town=town)
@@ -58,7 +58,7 @@ async def put(
     return await desk.client.put(f"{SAVED}/{saved['saved_area_id']}", json=body, headers=headers)
 
 
-async def get(desk: Desk, path: str, *, town: str = ANDOVER, role: str = "viewer") -> Any:
+async def get(desk: Desk, path: str, *, town: str = MERIDEN, role: str = "viewer") -> Any:
     """Get something as somebody of a town."""
     return await desk.client.get(f"{SAVED}{path}", headers=desk.staff(role, town=town))
 
@@ -82,7 +82,7 @@ async def test_an_area_is_saved_listed_and_shown_with_its_geometry(desk: Desk) -
     assert made.status_code == 201
     assert made.headers["etag"] == '"1"'
     saved = made.json()
-    assert (saved["version"], saved["newest"], saved["town"]) == (1, 1, ANDOVER)
+    assert (saved["version"], saved["newest"], saved["town"]) == (1, 1, MERIDEN)
     assert saved["area"] == TOWN
     assert saved["created_by"] == "staff:someone"
     assert [(one["kind"], one["version"]) for one in saved["layer_versions"]] == [("town", 1)]
@@ -99,14 +99,14 @@ async def test_an_area_is_saved_listed_and_shown_with_its_geometry(desk: Desk) -
 @pytest.mark.shows("G7")
 async def test_a_new_version_leaves_the_old_one_and_what_was_made_with_it(desk: Desk) -> None:
     saved = (await save(desk, HERE)).json()
-    before = (await resolve(desk, saved, ANDOVER)).json()
+    before = (await resolve(desk, saved, MERIDEN)).json()
     assert before["digest"] == saved["digest"]
     # The layer moves under it, and it is edited; a version stays what it was.
     changed = await put(desk, saved, THERE, etag='"1"')
     assert (changed.status_code, changed.headers["etag"]) == (200, '"2"')
     assert changed.json()["digest"] != saved["digest"]
-    newest = (await resolve(desk, saved, ANDOVER)).json()
-    first = (await resolve(desk, saved, ANDOVER, version=1)).json()
+    newest = (await resolve(desk, saved, MERIDEN)).json()
+    first = (await resolve(desk, saved, MERIDEN, version=1)).json()
     assert newest["digest"] == changed.json()["digest"]
     assert (first["digest"], first["wkb"]) == (before["digest"], before["wkb"])
     shown = (await get(desk, f"/{saved['saved_area_id']}/versions/1")).json()
@@ -116,9 +116,9 @@ async def test_a_new_version_leaves_the_old_one_and_what_was_made_with_it(desk: 
 @pytest.mark.shows("G7")
 async def test_a_version_outlives_the_layer_it_was_made_with(desk: Desk) -> None:
     saved = (await save(desk, TOWN)).json()
-    moved = layer((ANDOVER, "Andover", square(-72.9, 41.5)))
+    moved = layer((MERIDEN, "Meriden", square(-72.9, 41.5)))
     await desk.post("/v1/layers/town", moved, **desk.staff("admin"))
-    again = (await resolve(desk, saved, ANDOVER)).json()
+    again = (await resolve(desk, saved, MERIDEN)).json()
     assert again["digest"] == saved["digest"]
     assert [(one["kind"], one["version"]) for one in again["layer_versions"]] == [("town", 1)]
 
@@ -127,27 +127,27 @@ async def test_a_version_outlives_the_layer_it_was_made_with(desk: Desk) -> None
 async def test_another_town_sees_and_uses_what_is_shared_alone(desk: Desk) -> None:
     own = (await save(desk, HERE)).json()
     shared = (await save(desk, THERE, name="For all", shared=True)).json()
-    listed = (await get(desk, "", town=ANSONIA)).json()["saved_areas"]
+    listed = (await get(desk, "", town=MIDDLETOWN)).json()["saved_areas"]
     assert [one["saved_area_id"] for one in listed] == [shared["saved_area_id"]]
     for path in (f"/{own['saved_area_id']}", f"/{own['saved_area_id']}/versions/1"):
-        assert problem(await get(desk, path, town=ANSONIA)) == (404, "not-found")
+        assert problem(await get(desk, path, town=MIDDLETOWN)) == (404, "not-found")
         assert (await get(desk, path)).status_code == 200
         assert (await get(desk, path, town="*")).status_code == 200
     for path in (f"/{shared['saved_area_id']}", f"/{shared['saved_area_id']}/versions/1"):
-        assert (await get(desk, path, town=ANSONIA)).json()["digest"] == shared["digest"]
-    assert problem(await resolve(desk, own, ANSONIA)) == (422, "unknown-saved-area")
+        assert (await get(desk, path, town=MIDDLETOWN)).json()["digest"] == shared["digest"]
+    assert problem(await resolve(desk, own, MIDDLETOWN)) == (422, "unknown-saved-area")
     assert (await resolve(desk, own, "*")).json()["digest"] == own["digest"]
-    assert (await resolve(desk, shared, ANSONIA)).json()["digest"] == shared["digest"]
+    assert (await resolve(desk, shared, MIDDLETOWN)).json()["digest"] == shared["digest"]
     # What is shared is shared to be used, not to be changed.
-    assert problem(await put(desk, shared, HERE, etag='"1"', town=ANSONIA)) == (403, "not-yours")
-    assert problem(await put(desk, own, HERE, etag='"1"', town=ANSONIA)) == (404, "not-found")
+    assert problem(await put(desk, shared, HERE, etag='"1"', town=MIDDLETOWN)) == (403, "not-yours")
+    assert problem(await put(desk, own, HERE, etag='"1"', town=MIDDLETOWN)) == (404, "not-found")
     for saved, refused in ((shared, (403, "not-yours")), (own, (404, "not-found"))):
-        headers = desk.staff("manager", town=ANSONIA)
+        headers = desk.staff("manager", town=MIDDLETOWN)
         answer = await desk.client.delete(f"{SAVED}/{saved['saved_area_id']}", headers=headers)
         assert problem(answer) == refused
     taken_back = await put(desk, shared, THERE, etag='"1"', name="For all")
     assert taken_back.status_code == 200
-    assert problem(await resolve(desk, shared, ANSONIA)) == (422, "unknown-saved-area")
+    assert problem(await resolve(desk, shared, MIDDLETOWN)) == (422, "unknown-saved-area")
 
 
 @pytest.mark.shows("S05", "S10")
@@ -158,7 +158,7 @@ async def test_whoever_names_no_town_uses_what_is_shared_alone(desk: Desk) -> No
         area = {"include": [{"type": "saved", "saved_area_id": saved["saved_area_id"]}]}
         answer = await desk.post(RESOLVE, {"area": area}, **desk.dispatcher())
         assert answer.status_code == status
-        preview = await desk.post(PREVIEW, {"area": area}, **desk.staff("manager", town=ANSONIA))
+        preview = await desk.post(PREVIEW, {"area": area}, **desk.staff("manager", town=MIDDLETOWN))
         assert preview.status_code == status
 
 
@@ -166,11 +166,11 @@ async def test_whoever_names_no_town_uses_what_is_shared_alone(desk: Desk) -> No
 async def test_an_area_lies_in_the_jurisdiction_it_is_saved_for(desk: Desk) -> None:
     over = {"include": [{"type": "circle", "lon": -72.7, "lat": 41.55, "radius_m": 100}]}
     both = {"include": [{"type": "feature", "kind": "town", "code": one}
-                        for one in (ANDOVER, ANSONIA)]}  # fmt: skip
+                        for one in (MERIDEN, MIDDLETOWN)]}  # fmt: skip
     for area in (NEXT_DOOR, over, both):
         assert problem(await save(desk, area)) == (403, "outside-jurisdiction")
     saved = (await save(desk, HERE)).json()
-    for town in (ANDOVER, "*"):
+    for town in (MERIDEN, "*"):
         answer = await put(desk, saved, over, etag='"1"', town=town)
         assert problem(answer) == (403, "outside-jurisdiction")
     assert (await save(desk, both, town="*")).status_code == 201
@@ -182,19 +182,19 @@ async def test_an_area_lies_in_the_jurisdiction_it_is_saved_for(desk: Desk) -> N
 
 @pytest.mark.shows("G7")
 async def test_a_town_known_by_its_other_code_is_the_same_town(desk: Desk) -> None:
-    assert (await save(desk, HERE, town="0911001080")).status_code == 201
-    assert problem(await save(desk, NEXT_DOOR, town="0911001080"))[0] == 403
+    assert (await save(desk, HERE, town="0917046520")).status_code == 201
+    assert problem(await save(desk, NEXT_DOOR, town="0917046520"))[0] == 403
 
 
 @pytest.mark.shows("G7")
 async def test_a_name_is_one_areas_of_a_jurisdiction(desk: Desk) -> None:
     first = (await save(desk, HERE, name="Dam")).json()
     assert problem(await save(desk, THERE, name="  dAM ")) == (409, "name-taken")
-    assert (await save(desk, NEXT_DOOR, name="Dam", town=ANSONIA)).status_code == 201
+    assert (await save(desk, NEXT_DOOR, name="Dam", town=MIDDLETOWN)).status_code == 201
     second = (await save(desk, HERE, name="Mill")).json()
     assert problem(await put(desk, second, HERE, etag='"1"', name="Dam")) == (409, "name-taken")
     assert (await put(desk, first, HERE, etag='"1"', name="DAM")).status_code == 200
-    headers = desk.staff("manager", town=ANDOVER)
+    headers = desk.staff("manager", town=MERIDEN)
     for _ in range(2):
         gone = await desk.client.delete(f"{SAVED}/{first['saved_area_id']}", headers=headers)
         assert gone.status_code == 204
@@ -204,11 +204,11 @@ async def test_a_name_is_one_areas_of_a_jurisdiction(desk: Desk) -> None:
 @pytest.mark.shows("G7")
 async def test_an_archived_area_is_read_and_used_no_more(desk: Desk) -> None:
     saved = (await save(desk, HERE)).json()
-    headers = desk.staff("manager", town=ANDOVER)
+    headers = desk.staff("manager", town=MERIDEN)
     await desk.client.delete(f"{SAVED}/{saved['saved_area_id']}", headers=headers)
     assert (await get(desk, "")).json()["saved_areas"] == []
     for version in ({}, {"version": 1}):
-        answer = await resolve(desk, saved, ANDOVER, **version)
+        answer = await resolve(desk, saved, MERIDEN, **version)
         assert problem(answer) == (422, "unknown-saved-area")
     assert problem(await put(desk, saved, HERE, etag='"1"')) == (404, "not-found")
     shown = (await get(desk, f"/{saved['saved_area_id']}")).json()
@@ -235,7 +235,7 @@ async def test_saving_again_with_the_same_key_is_one_area(desk: Desk) -> None:
     assert again.headers["idempotent-replayed"] == "true"
     assert problem(await save(desk, THERE, key="once")) == (422, "idempotency-key-reused")
     body = {"name": "No key", "area": HERE}
-    answer = await desk.post(SAVED, body, **desk.staff("manager", town=ANDOVER))
+    answer = await desk.post(SAVED, body, **desk.staff("manager", town=MERIDEN))
     assert problem(answer) == (428, "idempotency-key-required")
     assert len((await get(desk, "")).json()["saved_areas"]) == 1
 
@@ -281,7 +281,7 @@ async def test_what_cannot_be_saved_is_a_problem(
     long_desk: Desk, body: dict[str, Any], slug: str, pointer: str
 ) -> None:
     await long_desk.post("/v1/layers/town", TOWNS, **long_desk.staff("admin"))
-    headers = long_desk.staff("manager", town=ANDOVER) | {"Idempotency-Key": "k"}
+    headers = long_desk.staff("manager", town=MERIDEN) | {"Idempotency-Key": "k"}
     answer = await long_desk.post(SAVED, body, **headers)
     assert problem(answer) == (422, slug)
     assert answer.json()["errors"][0]["pointer"] == pointer

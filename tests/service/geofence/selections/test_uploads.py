@@ -22,6 +22,7 @@ from tests.unit.geofence.layers.files import (
     shapefile,
     wkb_of,
 )
+from tests.unit.geofence.layers.strict_files import NOT_STRICT
 
 UPLOAD = "/v1/areas/upload"
 GEOJSON = "application/geo+json"
@@ -136,3 +137,23 @@ async def test_a_file_is_held_to_the_limits_of_a_hand(counter: Counter) -> None:
 async def test_a_file_of_no_format_that_is_known(counter: Counter) -> None:
     for media in ("text/csv", "image/png", "multipart/form-data; boundary=x", ""):
         assert refusal(await counter.post(UPLOAD, b"x", media)) == (415, "unsupported-media-type")
+
+
+@pytest.mark.shows("G1", *(f"bad:J{n:02}" for n in (1, 2, 3, 5, 6, 7, 8, 9, 10)))
+@pytest.mark.parametrize("name", NOT_STRICT)
+async def test_a_file_is_read_as_strictly_as_a_body(counter: Counter, name: str) -> None:
+    _, data, status, code, pointer = NOT_STRICT[name]
+    answer = await counter.post(UPLOAD, data, GEOJSON)
+    assert refusal(answer) == (status, code)
+    assert [one["pointer"] for one in answer.json().get("errors", [])] == [pointer] * (
+        status == 422
+    )
+
+
+@pytest.mark.shows("G1", "bad:J06", "bad:J07")
+async def test_a_geometry_by_itself_has_one_meaning_too(counter: Counter) -> None:
+    twice = json.dumps({"type": "Polygon", "coordinates": [SQUARE]})[:-1] + ', "coordinates": []}'
+    assert refusal(await counter.post(UPLOAD, twice.encode(), GEOJSON)) == (400, "duplicate-key")
+    endless = b'{"type": "Polygon", "coordinates": [[[1e400, 0]]]}'
+    answer = await counter.post(UPLOAD, endless, GEOJSON)
+    assert answer.json()["errors"] == [{"pointer": "/coordinates/0/0/0", "code": "not-finite"}]

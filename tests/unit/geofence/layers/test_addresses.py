@@ -111,6 +111,8 @@ def test_rows_without_number_or_street_are_left_out_and_counted() -> None:
         ("1,Elm,,,,0,0", "outside-service-area", "/features/2/geometry"),
         ("1,Elm,,,,,", "outside-service-area", "/features/2/geometry"),
         ("1,Elm,,,,west,41", "outside-service-area", "/features/2/geometry"),
+        ("1,Elm,,,,-7_2.7,41.6", "outside-service-area", "/features/2/geometry"),
+        ("1,Elm,,,,-72.7,4_1.6", "outside-service-area", "/features/2/geometry"),
         ("1,Elm,,,,nan,41", "outside-service-area", "/features/2/geometry"),
         ("1,Elm", "bad-row", "/rows/2"),
         ('1,"Elm', "malformed-file", ""),

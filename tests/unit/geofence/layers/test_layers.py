@@ -56,7 +56,7 @@ def test_fields_may_be_others() -> None:
         (collection(feature(), None), "not-a-feature", "/features/1"),
         (collection(feature(code=None)), "property-required", "/features/0/properties"),
         (collection(feature(code="x" * 201)), "property-required", "/features/0/properties"),
-        (collection(feature(name="\u0000")), "property-required", "/features/0/properties"),
+        (collection(feature(name="\u0000")), "control-char", "/features/0/properties/name"),
         (collection(feature(name="")), "property-required", "/features/0/properties"),
         (collection(feature(properties=None)), "property-required", "/features/0/properties"),
         (collection(feature(), feature()), "duplicate-code", "/features/1"),

@@ -87,6 +87,10 @@ def test_a_cell_may_hold_line_breaks_and_commas() -> None:
         (",,,inf,41.6", "outside-service-area", "lon"),
         (",,,,41.6", "missing-position", "lon"),
         (",,,-72;7,41.6", "not-a-number", "lon"),
+        (",,,-7_2.7,41.6", "not-a-number", "lon"),
+        (",,,-72.7,4_1.6", "not-a-number", "lat"),
+        ("1_2,Main St,Andover,-7_2.7,41.6", "not-a-number", "lon"),
+        ("12,,,-72.7,41.6", "missing-street", "street"),
         ("12," + "x" * 201 + ",Andover,,", "too-long", "street"),
         ("12,Main\x07 St,Andover,,", "control-char", "street"),
         ("12,Main \u202eSt,Andover,,", "control-char", "street"),
@@ -113,6 +117,7 @@ def test_a_row_that_says_nothing_is_named_with_its_column(
          ("7", "Court St", "Hartford", "06103-1234")),
         ("9 Oak Ct, Conn. 06103", ("9", "Oak Ct", "", "06103")),
         ("5 Unity Plaza, West Hartford", ("5", "Unity Plaza", "West Hartford", "")),
+        ("6 Elm St, Kent, CT 06757, USA", ("6", "Elm St", "Kent", "06757")),
         ("8 Floral Ave", ("8", "Floral Ave", "", "")),
     ],
 )  # fmt: skip
@@ -129,9 +134,48 @@ def test_a_street_without_a_number_is_not_all_of_the_street() -> None:
     )
 
 
-def test_columns_of_their_own_win_over_what_a_line_says() -> None:
-    found = read("address,town,zip", '"12 Main St, Bolton, CT 06043",Andover,06232')
-    assert found.named == (Named(2, "12", "Main St", "Andover", "06232"),)
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [
+        ('"12 Main St, Andover, CT",,,Kent,', "town"),
+        ('"12 Main St, Andover, CT 06232",,,Andover,06043', "postal"),
+        ('"12 Main St, Andover, CT 06232",,,,none', "postal"),
+        ('"12 Main St, Andover, CT 06232",14,Main St,,', "number"),
+        ('"12 Main St, Andover, CT 06232",12,Oak St,,', "street"),
+        ('"12 Main St, Andover, CT 06232",14,,,', "number"),
+    ],
+)
+def test_a_row_that_says_two_things_is_none_of_them(row: str, column: str) -> None:
+    found = read("address,number,street,town,zip", row)
+    assert (found.named, found.faulty) == ((), (Unmatched(2, "contradictory", column),))
+
+
+@pytest.mark.parametrize(
+    ("row", "parts"),
+    [
+        ('"12 Main St, Andover, CT 06232",,,ANDOVER,6232', ("12", "Main St", "ANDOVER", "6232")),
+        ('"12 Main St, Andover",,,Town of Andover,', ("12", "Main St", "Town of Andover", "")),
+        ('"12 Main St, 06232-1234",,,Andover,06232', ("12", "Main St", "Andover", "06232")),
+        (
+            '"12 Main St, Andover",012,Main Street,,06232',
+            ("012", "Main Street", "Andover", "06232"),
+        ),
+    ],
+)
+def test_a_row_that_says_one_thing_twice_is_read(row: str, parts: tuple[str, ...]) -> None:
+    found = read("address,number,street,town,zip", row)
+    assert (found.named, found.faulty) == ((Named(2, *parts),), ())
+
+
+def test_half_a_column_and_half_a_line_are_no_address() -> None:
+    found = read("no,address", '1,"Main St, Andover"')
+    assert found.faulty == (Unmatched(2, "missing-street", "address"),)
+
+
+def test_a_row_may_say_an_address_and_where_it_is() -> None:
+    found = read("address,town,lon,lat", "12 Main St,Kent,-72.7,41.6", ",Kent,-72.7,41.6")
+    assert found.named == (Named(2, "12", "Main St", "Kent", "", Spot(2, -72.7, 41.6)),)
+    assert found.spots == (Spot(3, -72.7, 41.6),)
 
 
 @pytest.mark.parametrize(

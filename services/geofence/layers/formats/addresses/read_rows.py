@@ -13,6 +13,7 @@ import shapely
 
 from services.geofence.layers.faults import MOST_FAULTS, LayerFault, LayerInvalid, whole_file
 from services.geofence.layers.formats.addresses.fields import Parts, match_fields, match_position
+from services.geofence.layers.formats.addresses.read_number import read_number
 from services.geofence.layers.formats.addresses.streets import (
     alike_number,
     alike_postal,
@@ -185,14 +186,16 @@ def _ragged(number: int) -> LayerInvalid:
 
 def _numbers(values: Sequence[str]) -> Columns:
     try:
-        return np.array(values, np.float64)
+        if "_" not in "".join(values):
+            return np.array(values, np.float64)
     except ValueError:
-        return np.array([_number(one) for one in values], np.float64)
+        pass
+    return np.array([_number(one) for one in values], np.float64)
 
 
 def _number(value: str) -> float:
     try:
-        return float(value)
+        return read_number(value)
     except ValueError:
         return float("nan")
 

@@ -8,9 +8,10 @@ import orjson
 import shapely
 
 from services.geofence.layers.faults import LayerWarning
+from services.geofence.layers.formats.checks.neighbours import compare
+from services.geofence.layers.formats.checks.whereabouts import check_whereabouts
 from services.geofence.layers.formats.collect import MOST_FEATURES, Collector
 from services.geofence.layers.formats.members import Members, open_members
-from services.geofence.layers.formats.neighbours import compare
 from services.geofence.layers.geometry import Caps
 
 Job = dict[str, Any]
@@ -20,13 +21,15 @@ def read_layer(job: Job, data: bytes) -> Iterator[bytes]:
     """Read features with codes and names, and compare them with one another.
 
     Raises:
-        LayerInvalid: anything is wrong with the file or with one of them.
+        LayerInvalid: anything is wrong with the file or with one of them, or a known code stands
+            for another place.
     """
     opened = _open(job, data, [job["code_field"], job["name_field"]])
     collected = Collector(
         code_field=job["code_field"], name_field=job["name_field"], to_degrees=opened.to_degrees
     ).read(opened.members)
-    features = collected.features
+    check_whereabouts(collected.features, job["kind"])
+    features = sorted(collected.features, key=lambda feature: feature.code)
     warnings = compare(features, job["kind"])
     if collected.altitudes:
         detail = f"An altitude was left out in {collected.altitudes} features."
