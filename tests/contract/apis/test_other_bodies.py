@@ -16,9 +16,9 @@ POINT = f'{{"type":"Feature","properties":{{"{MARK}":"{MARK}"}},"geometry":null}
 LAYERS = {
     "J01": (b"", 400, "empty-body"),
     "J02": (f'{{"type": "{MARK}'.encode(), 400, "malformed-json"),
-    "J03": (b"[" * 100_000, 400, "malformed-json"),
-    "J05": (f'{{"type": "{MARK}"}}'.encode("utf-16"), 400, "malformed-json"),
-    "J07": (b'{"type": NaN}', 400, "malformed-json"),
+    "J03": (b"[" * 100_000, 400, "too-deep"),
+    "J05": (f'{{"type": "{MARK}"}}'.encode("utf-16"), 400, "bad-encoding"),
+    "J07": (b'{"type": NaN}', 422, "layer-invalid"),
     "J13": (f'["{MARK}"]'.encode(), 422, "layer-invalid"),
     "other": (f'{{"type": "{MARK}"}}'.encode(), 422, "layer-invalid"),
     "none": (b'{"type": "FeatureCollection", "features": []}', 422, "layer-invalid"),

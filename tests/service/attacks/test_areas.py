@@ -11,6 +11,7 @@ from tests.service.geofence.desk import Desk
 # Uniting the first of these took three minutes; the rest is a busy machine.
 AT_ONCE_S = 10.0
 PREVIEW, RESOLVE = "/v1/areas/preview", "/internal/v1/areas/resolve"
+NEW_HAVEN = [[-73.0, 41.3], [-72.8, 41.3], [-72.8, 41.4], [-73.0, 41.4], [-73.0, 41.3]]
 SQUARE = [[-72.9, 41.3], [-72.8, 41.3], [-72.8, 41.4], [-72.9, 41.4], [-72.9, 41.3]]
 
 
@@ -101,7 +102,7 @@ async def test_a_town_cannot_redraw_the_map_it_is_judged_by(geofence: Desk, keyr
             {
                 "type": "Feature",
                 "properties": {"geoid": "0900952070", "name": "New Haven"},
-                "geometry": {"type": "Polygon", "coordinates": [SQUARE]},
+                "geometry": {"type": "Polygon", "coordinates": [NEW_HAVEN]},
             }
         ],
     }
