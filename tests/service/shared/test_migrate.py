@@ -2,12 +2,19 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
 
-from shared.db.migrate import current, upgrade
+import services.dispatcher
+from shared.db.migrate import current, schema_check, upgrade
 from shared.db.session import Database, execute, fetch, fetch_value, open_database
+from shared.watch.health import Health
 from tests.servers import ServiceDatabase
 
 Fresh = Callable[..., ServiceDatabase]
@@ -46,6 +53,57 @@ async def test_two_migrations_at_once_are_one_after_the_other(
     await database.close()
     assert f"{service}_alembic_version" in made
     assert {name for name in made if not name.startswith(f"{service}_")} == set()
+
+
+async def downgrade(url: str, revision: str) -> None:
+    """Take the dispatcher's migrations back, as its owner."""
+
+    def work(connection: Connection) -> None:
+        config = Config()
+        folder = Path(services.dispatcher.__file__).parent / "migrations"
+        config.set_main_option("script_location", str(folder))
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(work)
+    await engine.dispose()
+
+
+async def guards(database: Database) -> dict[str, tuple[str, ...]]:
+    """Return the policies of each forced table, as the catalogue says them."""
+    async with database.transaction() as tx:
+        rows = await fetch(
+            tx,
+            """SELECT c.relname, p.polname, p.polcmd,
+                      pg_get_expr(p.polqual, c.oid) AS seen,
+                      pg_get_expr(p.polwithcheck, c.oid) AS written
+                 FROM pg_class AS c JOIN pg_policy AS p ON p.polrelid = c.oid
+                WHERE c.relrowsecurity AND c.relforcerowsecurity ORDER BY 1, 2""",
+        )
+    return {row["relname"]: tuple(str(value) for value in row.values())[1:] for row in rows}
+
+
+@pytest.mark.shows("S10")
+async def test_the_dispatchers_guards_go_and_come_back(fresh_database: Fresh) -> None:
+    migrated = fresh_database("dispatcher")
+    database = open_database(migrated.app_url, application_name="test")
+    newest, kept, seen = current("dispatcher", migrated.owner_url), await tables(database), []
+    seen.append(await guards(database))
+    for revision in ("0004", "0003"):
+        await downgrade(migrated.owner_url, revision)
+        assert current("dispatcher", migrated.owner_url) == revision
+        seen.append(await guards(database))
+    await asyncio.to_thread(upgrade, "dispatcher", migrated.owner_url)
+    assert current("dispatcher", migrated.owner_url) == newest
+    assert await guards(database) == seen[0]
+    assert await tables(database) == kept
+    await database.close()
+    first = {"dispatcher_alert", "dispatcher_broadcast"}
+    assert set(seen[2]) == first
+    assert set(seen[1]) == first | {"dispatcher_partner"}
+    assert len(seen[0]) == 12
 
 
 async def test_the_application_reads_and_writes_but_changes_no_table(
@@ -87,3 +145,22 @@ async def test_the_applications_role_is_under_row_level_security(fresh_database:
 def test_a_service_nobody_knows_is_named() -> None:
     with pytest.raises(RuntimeError, match="nobody"):
         upgrade("nobody", "postgresql+asyncpg://a:b@127.0.0.1:9/x")
+
+
+@pytest.mark.parametrize("service", ["geofence", "dispatcher"])
+async def test_a_schema_older_than_the_code_is_not_ready(
+    fresh_database: Fresh, service: str
+) -> None:
+    empty = fresh_database(service, migrated=False)
+    database = open_database(empty.app_url, application_name="test")
+    health = Health()
+    health.add("schema", schema_check(service, database))
+    assert await health.ready() == ["schema"]
+    await asyncio.to_thread(upgrade, service, empty.owner_url)
+    assert await health.ready() == []
+    stamp = f"UPDATE {service}_alembic_version SET version_num = "  # noqa: S608
+    await run(empty.owner_url, f"{stamp} 'of a newer release'")
+    assert await health.ready() == []
+    await run(empty.owner_url, f"{stamp} '0001'")
+    assert await health.ready() == ["schema"]
+    await database.close()
