@@ -45,6 +45,7 @@ def file_bombs() -> Iterator[Bomb]:
     yield _file(
         "a star of 100,001 vertices", "application/geo+json", lambda: _feature(star(100_001))
     )
+    yield _file("a NaN after a million vertices", "application/geo+json", _not_finite)
     yield _file("a table of one line", "text/csv", lambda: b"x" * 20 * MILLION, path=ADDRESSES)
     yield _file(
         "a table of a million columns", "text/csv", lambda: b"a," * MILLION + b"b\n", path=ADDRESSES
@@ -143,6 +144,10 @@ def _attributes() -> bytes:
 def _deep() -> bytes:
     deep = b"[" * 100_000 + b"]" * 100_000
     return _feature("?").replace(b'"?"', deep)
+
+
+def _not_finite() -> bytes:
+    return _feature([*star(MILLION + 1), "?"]).replace(b'"?"', b"[-72.7, NaN]")
 
 
 def _feature(ring: object) -> bytes:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -14,13 +15,17 @@ from shared.web.errors import Fault, to_pointer
 DEEPEST = 64
 _INT64 = 2**63
 _MOST_FAULTS = 10
+# A file of tens of megabytes is not read a second time only to tell more of what is wrong.
+_READ_AGAIN = 4_000_000
+_INTEGER = re.compile(r"-?\d+(?![\d.eE])")
+_NOT_FINITE = ("NaN", "Infinity")
 _LINE_MARKS = {"\t", "\n", "\r"}
 _ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
 # The least integer beyond 64 bits has so many digits.
 _LONG = b"0" * 19
 _NESTS = {list, dict}
 _DOUBTFUL = object()
-_NO_MARKS = bytes(set(range(256)) - set(b'":'))
+_NO_MARKS = bytes(set(range(256)) - set(b'":[{'))
 
 
 class NotStrict(Exception):
@@ -59,30 +64,50 @@ def read_strict(raw: bytes, what: str = "body") -> Any:
     except RecursionError:
         raise NotStrict("too-deep", f"The {what} is nested too deeply.") from None
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise NotStrict("malformed-json", f"The {what} is not JSON: {place}.") from None
+        raise _not_read(error, what) from None
 
 
 def _read_quickly(raw: bytes) -> Any:
     """Return the value where it is surely strict; refuse lost members and deep nesting."""
     try:
         value = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return _DOUBTFUL
+    except orjson.JSONDecodeError as error:
+        if len(raw) <= _READ_AGAIN:
+            return _DOUBTFUL
+        raw.decode("utf-8")
+        if "depth" in error.msg:
+            raise RecursionError from None
+        raise
     # Only an escape can put an odd character into a text that the parser lets pass.
     odd = b"\\" in raw or b"\x7f" in raw
     doubtful = _LONG in raw.translate(_ZEROS)
-    members = 0
+    marks = _marks_outside_texts(raw)
+    members, unseen = 0, marks.count(b"[") + marks.count(b"{")
     for lists, dicts in _levels(value):
         members += sum(map(len, dicts))
         if odd and not doubtful:
             names = set(chain.from_iterable(dicts))
             texts = (one for one in _inside(lists, dicts) if type(one) is str)
             doubtful = any(_text_fault(text) for text in chain(names, texts))
-    if members != _written_members(raw):
+        unseen -= len(lists) + len(dicts)
+        # What is left are numbers and texts: millions of them need not be looked at one by one.
+        if not unseen and not odd:
+            break
+    if members != marks.count(b":"):
         raise _DuplicateKey
     # A text alone is on no level.
     return _DOUBTFUL if doubtful or type(value) is str else value
+
+
+def _not_read(error: json.JSONDecodeError, what: str) -> NotStrict:
+    place = f"line {error.lineno}, column {error.colno}"
+    if "infinity" in error.msg and _INTEGER.match(error.doc, error.pos):
+        return NotStrict("integer-too-large", f"The {what} holds too large an integer: {place}.")
+    if "infinity" in error.msg or error.doc.startswith(_NOT_FINITE, error.pos):
+        return NotStrict("not-finite", f"The {what} holds a number that is not finite: {place}.")
+    if "surrogate" in error.msg:
+        return NotStrict("lone-surrogate", f"The {what} holds half a character: {place}.")
+    return NotStrict("malformed-json", f"The {what} is not JSON: {place}.")
 
 
 def _read_closely(raw: bytes, what: str) -> Any:
@@ -106,15 +131,17 @@ def _levels(value: Any) -> Iterator[tuple[list[list[Any]], list[dict[str, Any]]]
     dicts = [value] if type(value) is dict else []
     depth = 0
     while lists or dicts:
-        kinds = set(map(type, _inside(lists, dicts)))
-        if kinds and depth >= DEEPEST:
+        if depth == DEEPEST and (any(lists) or any(dicts)):
             raise RecursionError
         yield lists, dicts
-        found = (
-            [one for one in _inside(lists, dicts) if type(one) in _NESTS] if kinds & _NESTS else []
-        )
-        lists = [one for one in found if type(one) is list]
-        dicts = [one for one in found if type(one) is dict]
+        kinds = set(map(type, _inside(lists, dicts)))
+        if kinds == {list}:
+            lists, dicts = list(_inside(lists, dicts)), []
+        else:
+            within = _inside(lists, dicts) if kinds & _NESTS else ()
+            nests = [one for one in within if type(one) in _NESTS]
+            lists = [one for one in nests if type(one) is list]
+            dicts = [one for one in nests if type(one) is dict]
         depth += 1
 
 
@@ -122,11 +149,11 @@ def _inside(lists: list[list[Any]], dicts: list[dict[str, Any]]) -> Iterator[Any
     return chain(chain.from_iterable(lists), chain.from_iterable(map(dict.values, dicts)))
 
 
-def _written_members(raw: bytes) -> int:
-    """Count the colons outside of texts."""
+def _marks_outside_texts(raw: bytes) -> bytes:
+    """Return what opens a list or an object or follows a name."""
     if b"\\" in raw:
         raw = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
-    return sum(map(len, raw.translate(None, _NO_MARKS).split(b'"')[::2]))
+    return b"".join(raw.translate(None, _NO_MARKS).split(b'"')[::2])
 
 
 def _faults(value: Any) -> Iterator[Fault]:

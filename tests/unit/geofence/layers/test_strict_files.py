@@ -27,6 +27,19 @@ def test_a_file_of_two_meanings_is_refused_by_name(name: str) -> None:
         assert "geoid" not in fault.detail
 
 
+@pytest.mark.shows("bad:J03", "bad:J05", "bad:J07", "bad:J10", "G1")
+@pytest.mark.parametrize("name", NOT_STRICT)
+def test_a_large_file_is_refused_by_the_same_name(name: str) -> None:
+    """Its fault has line and column where finding the member would take a second reading."""
+    _, data, _, code, pointer = NOT_STRICT[name]
+    empty = code == "empty-body"
+    with pytest.raises(NotStrict) as refused:
+        read_strict(data if empty else b" " * 4_000_000 + data, "file")
+    assert refused.value.code == code
+    faults = [one.pointer for one in refused.value.faults]
+    assert faults == [pointer] or (not faults and (not pointer or "column" in refused.value.detail))
+
+
 @pytest.mark.shows("G1")
 @pytest.mark.parametrize("name", STRICT)
 def test_a_file_of_one_meaning_is_read(name: str) -> None:
