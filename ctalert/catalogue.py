@@ -15,6 +15,15 @@ ROLES = (
     "simulators:all",
 )
 
+# The setting in which two of a role must differ to run beside one another; of the roles that
+# are not named, any number may.
+APART = {
+    "subscriber:api": "CTALERT_SUBSCRIBER_PORT",
+    "geofence:replica": "CTALERT_GEOFENCE_PORT",
+    "dispatcher:api": "CTALERT_DISPATCHER_PORT",
+    "simulators:all": "CTALERT_SIMULATOR_FOLDER",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Group:

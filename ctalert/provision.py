@@ -108,6 +108,7 @@ def _provide_providers(given: Mapping[str, str]) -> dict[str, str]:
         "CTALERT_ENVIRONMENT": "development",
         "CTALERT_PUBLIC_URL": f"http://127.0.0.1:{dispatcher}",
         "CTALERT_GEOFENCE_URL": f"http://127.0.0.1:{geofence}",
+        "CTALERT_DISPATCHER_URL": f"http://127.0.0.1:{dispatcher}",
         "CTALERT_TWILIO_BASE_URL": f"http://127.0.0.1:{http}",
         "CTALERT_TWILIO_ACCOUNT_SID": known["twilio_sid"],
         "CTALERT_TWILIO_AUTH_TOKEN": known["twilio_token"],

@@ -3,6 +3,7 @@
 import argparse
 import csv
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,10 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     options = parser.parse_args(arguments)
     if not RESULTS.exists():
-        print("no test has run yet: ./ctl test")
+        print("no test has run yet: ./ctl test", file=sys.stderr)
+        if options.json:
+            # An object as ever, so that whoever reads it needs no second way.
+            print(json.dumps({"rows": [], "ok": False}))
         return 1
     rows = judge(read_requirements(), json.loads(RESULTS.read_text()))
     if options.json:

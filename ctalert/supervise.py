@@ -22,6 +22,7 @@ from ctalert.provision import without_owners
 # in the worst case (APIs, channels, flow), so 66 s is the most a stop may take in all.
 DRAIN_S = 22.0
 BUDGET_S = 3 * DRAIN_S
+_USUAL_HEALTH_PORT = 9081
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _STEADY_S = 0.5, 15.0, 30.0
 
 
@@ -152,13 +153,18 @@ def start(
     """Start a process for each group and look after them in a thread.
 
     `logs` is the folder their words go to (GROUP.log); without it they go where ours do. The
-    management ports are CTALERT_HEALTH_PORT (9081 where not given) and those after it; 0 takes
-    any free ones. Of the database URLs they get only those of the application's roles.
+    management ports are CTALERT_HEALTH_PORT and those after it, where it is not given the first
+    free ones from 9081; 0 takes any. Of the database URLs they get only those of the
+    application's roles.
     """
-    base = int(environment.get("CTALERT_HEALTH_PORT") or 9081)
+    given = environment.get("CTALERT_HEALTH_PORT")
+    base = int(given or 0)
     if logs:
         logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-    ports = [base + place for place in range(len(groups))] if base else free_ports(len(groups))
+    if base:
+        ports = [base + place for place in range(len(groups))]
+    else:
+        ports = free_ports(len(groups), beginning=None if given else _USUAL_HEALTH_PORT)
     processes = [
         _Process(group, port, logs and logs / f"{group.name}.log", any_port=not base)
         for group, port in zip(groups, ports, strict=True)

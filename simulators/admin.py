@@ -13,7 +13,7 @@ import orjson
 from pydantic import ValidationError
 
 from simulators.callbacks import Callbacks, new_sid
-from simulators.http import Call, Reply, Send, json_reply
+from simulators.http import Call, Reply, Send, json_reply, whole_number
 from simulators.ledger import ACCEPTED_KINDS
 from simulators.records import Item, Records
 from simulators.rules import Rule, RuleBook
@@ -80,9 +80,10 @@ class Admin:
     async def _ledger(self, query: dict[str, str], send: Send) -> None:
         kind = query.get("kind")
         kinds = None if kind == "all" else frozenset(kind.split(",")) if kind else ACCEPTED_KINDS
-        limit = int(query["limit"]) if "limit" in query else None
         lines = self._records.ledger.read(
-            after=int(query.get("after", "0")), kinds=kinds, limit=limit
+            after=whole_number(query, "after") or 0,
+            kinds=kinds,
+            limit=whole_number(query, "limit"),
         )
         headers = [(b"content-type", b"application/x-ndjson")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})

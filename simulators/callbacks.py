@@ -2,6 +2,7 @@
 
 import asyncio
 import heapq
+import re
 import secrets
 from typing import Any
 from urllib.parse import parse_qs
@@ -14,6 +15,7 @@ from simulators.signature import sign_request
 _CONCURRENT = 32
 _FIRST_PAUSE_S = 0.2
 _MOST_RETRIES = 5
+_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 class Callbacks:
@@ -107,7 +109,7 @@ class Callbacks:
                 continue
             _, _, item, tries = heapq.heappop(self._due)
             answered = await self._post_next(item, tries)
-            retries = min(int(_overrides(item.callback).get("rc", ["1"])[0]), _MOST_RETRIES)
+            retries = min(_override(item.callback, "rc", 1), _MOST_RETRIES)
             if not answered and tries < retries:
                 self._push(item, _FIRST_PAUSE_S * 2**tries, tries + 1)
                 continue
@@ -118,7 +120,7 @@ class Callbacks:
         status, code, answered_by, _ = item.plan[item.done]
         self._records.advance(item, status, code, answered_by)
         token = {"I-Twilio-Idempotency-Token": f"{item.sid}-{item.done}"} if tries else {}
-        read_ms = int(_overrides(item.callback).get("rt", ["15000"])[0])
+        read_ms = _override(item.callback, "rt", 15_000)
         try:
             code_answered, _body = await self.post(
                 item.callback, self._params(item, status, code), token, read_ms / 1000
@@ -150,6 +152,12 @@ class Callbacks:
 
 
 _read: dict[str, dict[str, list[str]]] = {}
+
+
+def _override(callback: str, name: str, usual: int) -> int:
+    """Read a number beside a callback's address; one that is none is as good as not given."""
+    given = _overrides(callback).get(name, [""])[0]
+    return int(given) if _NUMBER.fullmatch(given) else usual
 
 
 def _overrides(callback: str) -> dict[str, list[str]]:

@@ -14,6 +14,10 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 MOST_BYTES = 4_000_000
 
 
+class Unreadable(Exception):
+    """A query or form that cannot be read; the text says what of it."""
+
+
 @dataclass(slots=True)
 class Reply:
     """A whole reply."""
@@ -50,17 +54,28 @@ class Call:
     body: bytes
 
     def form(self) -> dict[str, str]:
-        """Read the body as a form; of a repeated name the last value counts."""
-        return dict(parse_qsl(self.body.decode(), keep_blank_values=True))
+        """Read the body as a form; of a repeated name the last value counts.
+
+        Raises:
+            Unreadable: it is not UTF-8.
+        """
+        return dict(_pairs(self.body))
 
     def values(self, name: str) -> list[str]:
-        """Return every value a form gives a name."""
-        pairs = parse_qsl(self.body.decode(), keep_blank_values=True)
-        return [value for key, value in pairs if key == name]
+        """Return every value a form gives a name.
+
+        Raises:
+            Unreadable: it is not UTF-8.
+        """
+        return [value for key, value in _pairs(self.body) if key == name]
 
     def query(self) -> dict[str, str]:
-        """Read the query string."""
-        return dict(parse_qsl(self.scope["query_string"].decode(), keep_blank_values=True))
+        """Read the query string.
+
+        Raises:
+            Unreadable: it is not UTF-8.
+        """
+        return dict(_pairs(self.scope["query_string"]))
 
     def header(self, name: bytes) -> bytes:
         """Return a header's first value, empty when there is none."""
@@ -82,6 +97,28 @@ class Call:
                     continue
         except TimeoutError:
             return
+
+
+def whole_number(query: Mapping[str, str], name: str) -> int | None:
+    """Return a number of a query from 0 up, or None where it is not given.
+
+    Raises:
+        Unreadable: it is given and no such number.
+    """
+    given = query.get(name)
+    if given is None:
+        return None
+    # More digits than any count has: Python refuses thousands of them with an error of its own.
+    if not (given.isascii() and given.isdecimal() and len(given) <= 18):
+        raise Unreadable(f"{name} must be a whole number")
+    return int(given)
+
+
+def _pairs(raw: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(raw.decode(), keep_blank_values=True)
+    except UnicodeDecodeError:
+        raise Unreadable("the query or form is not UTF-8") from None
 
 
 async def read_body(receive: Receive) -> bytes | None:

@@ -9,7 +9,7 @@ from shared.service import Role
 from shared.watch.health import Health
 from simulators.admin import Admin
 from simulators.callbacks import Callbacks
-from simulators.http import Call, Receive, Reply, Scope, Send, json_reply, read_body
+from simulators.http import Call, Receive, Reply, Scope, Send, Unreadable, json_reply, read_body
 from simulators.ledger import Ledger
 from simulators.records import Records
 from simulators.rules import Kind, RuleBook
@@ -69,7 +69,16 @@ class Simulators:
         call = Call(scope, receive, send, body)
         path: str = scope["path"]
         if path.startswith("/simulator/"):
-            return await self._admin.answer(call, send)
+            try:
+                return await self._admin.answer(call, send)
+            except Unreadable as fault:
+                return json_reply(422, {"message": str(fault)})
+        try:
+            return await self._provider(call, path)
+        except Unreadable:
+            return error(400, 20001)
+
+    async def _provider(self, call: Call, path: str) -> Reply | None:
         found = _PATH.fullmatch(path)
         if found is None:
             return error(404, 20404)
@@ -77,9 +86,9 @@ class Simulators:
         if not right or found["account"] != self._account:
             return error(401, 20003)
         kind = _KINDS[found["kind"]]
-        if scope["method"] == "POST" and not found["sid"]:
+        if call.scope["method"] == "POST" and not found["sid"]:
             return await self._twilio.create(kind, call)
-        if scope["method"] != "GET":
+        if call.scope["method"] != "GET":
             return error(405, 20004)
         if found["sid"]:
             return self._twilio.fetch(kind, found["sid"])

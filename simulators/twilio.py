@@ -11,7 +11,7 @@ from typing import Any
 
 from simulators import callbacks, rules
 from simulators.callbacks import Callbacks, plan_of
-from simulators.http import Call, Reply, json_reply
+from simulators.http import Call, Reply, json_reply, whole_number
 from simulators.records import Item, Records, delivery_of, now, rfc2822
 from simulators.rules import Kind, Receipt, Rule, RuleBook
 
@@ -22,6 +22,7 @@ _MOST_CHARACTERS = 1600
 _EVENTS = {"initiated": "initiated", "ringing": "ringing", "in-progress": "answered"}
 NAMES: dict[str, str] = {"sms": "Messages", "voice": "Calls"}
 SENTENCES = {
+    20001: "Unknown parameters",
     20003: "Authenticate",
     20404: "The requested resource was not found",
     20429: "Too Many Requests",
@@ -110,9 +111,13 @@ class Twilio:
 
         The date filters are of the day or moment something was sent, so that a queued message is
         in no filtered list.
+
+        Raises:
+            Unreadable: a page or its size is no whole number.
         """
-        size = min(max(int(query.get("PageSize", "50")), 1), 1000)
-        page = max(int(query.get("Page", "0")), 0)
+        asked = whole_number(query, "PageSize")
+        size = 50 if asked is None else min(max(asked, 1), 1000)
+        page = whole_number(query, "Page") or 0
         found = [
             item
             for item in self._records.find([kind], query.get("To"))

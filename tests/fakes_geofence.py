@@ -10,6 +10,7 @@ import shapely
 from aiohttp import web
 from shapely.geometry import Point, box, shape
 
+from shared.connecticut import is_beyond_state
 from shared.security.keys import KeyRing
 
 NEW_HAVEN, HARTFORD = "0900952070", "0900337000"
@@ -53,6 +54,8 @@ class FakeGeofence:
         self.forging = self.replaying = False
         # What is put into an answer before it is signed.
         self.said: dict[str, Any] = {}
+        # Faults by pointer and code that an area is refused with whatever it is.
+        self.refusing: list[tuple[str, str]] = []
         self.towns = dict(TOWNS)
         self.codes = dict(CODES)
         self.asked.clear()
@@ -64,19 +67,29 @@ class FakeGeofence:
         self.asked.append(body)
         if self.down:
             return web.Response(status=503)
+        if self.refusing:
+            return _problem(self.refusing[0][1], *self.refusing)
         include = body["area"].get("include") or ()
+        beside = [(one, self._coded(one) is not None) for one in body["area"].get("beside", ())]
         unknown = [number for number, one in enumerate(include) if not self._knows(one)]
-        if unknown:
-            slug = "unknown-geocode" if _is_code(include[unknown[0]]) else "unknown-feature"
-            return _problem(slug, *(f"/area/include/{number}/value" for number in unknown))
+        if unknown or any(not (known or _is_beyond(one)) for one, known in beside):
+            code = not unknown or _is_code(include[unknown[0]])
+            slug = "unknown-geocode" if code else "unknown-feature"
+            places = [(f"/area/include/{number}/value", slug) for number in unknown]
+            places += [
+                (f"/area/beside/{number}/value",
+                 "beyond-state" if _is_beyond(one) else "unknown-geocode")
+                for number, (one, known) in enumerate(beside) if not known
+            ]  # fmt: skip
+            return _problem(slug, *places)
         if not include:
-            return _problem("include-required", "/area/include")
+            return _problem("include-required", ("/area/include", "include-required"))
         area = shapely.union_all([self._shape(one) for one in include])
         if body["area"].get("exclude"):
             area -= shapely.union_all([self._shape(one) for one in body["area"]["exclude"]])
         if area.is_empty or not area.is_valid:
-            return _problem("invalid-geometry", "/area/include/0")
-        answer = self._answer(shapely.normalize(area), body["nonce"])
+            return _problem("invalid-geometry", ("/area/include/0", "invalid-geometry"))
+        answer = self._answer(shapely.normalize(area), body["nonce"], beside)
         return web.json_response(text=orjson.dumps(answer).decode())
 
     def _knows(self, one: Any) -> bool:
@@ -99,7 +112,7 @@ class FakeGeofence:
             return Point(one["lon"], one["lat"]).buffer(one["radius_m"] / 100_000)
         return shape(one["geometry"])
 
-    def _answer(self, area: Any, nonce: str) -> dict[str, Any]:
+    def _answer(self, area: Any, nonce: str, beside: list[tuple[Any, bool]]) -> dict[str, Any]:
         wkb = shapely.to_wkb(area)
         signer = self._ring.signer
         assert signer is not None
@@ -115,6 +128,10 @@ class FakeGeofence:
                 if town.intersects(area.buffer(-1e-5))
             ],
             "estimate": {"people": self.people, "by_channel": {"sms": self.people}},
+            "beside": [
+                {"scheme": one["scheme"], "value": one["value"], "known": known}
+                for one, known in beside
+            ],
             "nonce": "an answer of before" if self.replaying else nonce,
             "key_id": signer.key_id,
             **self.said,
@@ -129,13 +146,17 @@ def _is_code(one: Any) -> bool:
     return bool(one["type"] == "geocode")
 
 
-def _problem(slug: str, *pointers: str) -> web.Response:
+def _is_beyond(one: Any) -> bool:
+    return is_beyond_state(one["scheme"], one["value"])
+
+
+def _problem(slug: str, *places: tuple[str, str]) -> web.Response:
     body = {
         "type": f"urn:ct-alert:problem:{slug}",
         "title": "Refused",
         "status": 422,
         "detail": "The area is refused.",
-        "errors": [{"pointer": pointer, "code": slug} for pointer in pointers],
+        "errors": [{"pointer": pointer, "code": code} for pointer, code in places],
     }
     return web.Response(
         status=422, body=orjson.dumps(body), content_type="application/problem+json"

@@ -107,10 +107,20 @@ class Running:
             return [orjson.loads(line) for line in (await reply.read()).splitlines()]
 
 
+def take_port() -> socket.socket:
+    """Take a free loopback port whose address others may know before anybody answers there."""
+    return socket.create_server(("127.0.0.1", 0), backlog=512)
+
+
+def url_of(taken: socket.socket) -> str:
+    """Return the address of a port that is taken."""
+    return f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
 @asynccontextmanager
-async def listening(app: Any) -> AsyncIterator[str]:
-    """Serve an application on a free loopback port; yield its address."""
-    bound = socket.create_server(("127.0.0.1", 0), backlog=512)
+async def listening(app: Any, *, at: socket.socket | None = None) -> AsyncIterator[str]:
+    """Serve an application on a free loopback port, or one taken before; yield its address."""
+    bound = at or take_port()
     config = uvicorn.Config(
         app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1
     )
@@ -118,7 +128,7 @@ async def listening(app: Any) -> AsyncIterator[str]:
     server.capture_signals = _no_signals  # type: ignore[method-assign]
     task = asyncio.create_task(server.serve(sockets=[bound]))
     try:
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+        yield url_of(bound)
     finally:
         server.should_exit = True
         await task

@@ -1,16 +1,17 @@
 """`ctl run`: the whole system, a service, or single roles, until Ctrl-C."""
 
 import argparse
-import contextlib
 import fcntl
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
+from urllib.parse import quote
 
 from ctalert import provision, supervise
 from ctalert.adopt import servers
-from ctalert.catalogue import SERVICES, Group, UnknownRole, choose_groups
+from ctalert.catalogue import APART, SERVICES, Group, UnknownRole, choose_groups
 from ctalert.commands.migrate import migrate
 from ctalert.commands.run_roles import run_roles
 from ctalert.data_folder import open_data_folder
@@ -24,7 +25,8 @@ def run(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="ctl run",
         description="Runs all, a service or roles until Ctrl-C. DATABASE_URL and KAFKA_BOOTSTRAP "
-        "name servers; without them the embedded ones are adopted or started.",
+        "name servers; without them the embedded ones are adopted or started, and stop with the "
+        "last command that uses them, whichever began. Services may be run beside one another.",
     )
     parser.add_argument("names", nargs="*", default=["all"], metavar="all|SERVICE|SERVICE:ROLE")
     names = parser.parse_args(arguments).names
@@ -34,9 +36,12 @@ def run(arguments: list[str]) -> int:
         parser.error(str(error))
     alone = groups[0].roles if len(groups) == 1 and len(groups[0].roles) == 1 else ()
     # The simulators alone need no server.
-    services = any(not role.startswith("simulators:") for one in groups for role in one.roles)
+    roles = [role for one in groups for role in one.roles]
+    services = any(not role.startswith("simulators:") for role in roles)
     database = services and provision.needs_database()
-    with servers(database=database, kafka=services) as addresses:
+    # One role on servers of somebody's own may be one of many, and needs no folder of ours.
+    places = nullcontext() if alone and not servers_are_ours() else hold_places(roles)
+    with places, servers(database=database, kafka=services) as addresses:
         environment = provision.provide(addresses)
         if (services and servers_are_ours()) or ("all" in names and provision.is_development()):
             migrate(environment)
@@ -44,8 +49,7 @@ def run(arguments: list[str]) -> int:
             os.environ.clear()
             os.environ.update(provision.without_owners(environment))
             return run_roles(list(alone))
-        with only_one():
-            return _supervise(groups, environment)
+        return _supervise(groups, environment)
 
 
 def servers_are_ours(given: Mapping[str, str] = os.environ) -> bool:
@@ -55,21 +59,29 @@ def servers_are_ours(given: Mapping[str, str] = os.environ) -> bool:
     return not any(given.get(name) for name in named)
 
 
-@contextlib.contextmanager
-def only_one() -> Iterator[None]:
-    """Hold the checkout's place for one running system.
+@contextmanager
+def hold_places(roles: Iterable[str], given: Mapping[str, str] = os.environ) -> Iterator[None]:
+    """Hold the places of the roles of which a data folder has one, of each port or folder.
 
     Raises:
-        EmbeddedError: another command of this checkout runs it already.
+        EmbeddedError: another command runs one of them already.
     """
-    with (open_data_folder() / "running").open("w") as place:
-        try:
-            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise EmbeddedError(
-                "the system of this checkout runs already: stop that command first, "
-                "or give this one a folder of its own in CTALERT_DATA and other ports"
-            ) from None
+    folder = open_data_folder() / "places"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with ExitStack() as held:
+        for role in roles:
+            setting = APART.get(role)
+            if setting is None:
+                continue
+            name = quote(f"{role} {given.get(setting) or 'usual'}", safe="")
+            place = held.enter_context((folder / name).open("w"))
+            try:
+                fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise EmbeddedError(
+                    f"{role} of this checkout runs already: stop that command first, or give "
+                    f"this one another {setting}, or a folder of its own in CTALERT_DATA"
+                ) from None
         yield
 
 

@@ -12,9 +12,9 @@ import shapely
 
 from ctalert import supervise
 from ctalert.adopt import servers
-from ctalert.catalogue import choose_groups
+from ctalert.catalogue import ROLES, choose_groups
 from ctalert.commands.migrate import migrate
-from ctalert.commands.run import only_one
+from ctalert.commands.run import hold_places
 from ctalert.commands.token import make_token
 from ctalert.data_folder import open_data_folder
 from ctalert.demo.account import Account, account
@@ -47,7 +47,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(options: Asked) -> dict[str, Any]:
-    with only_one(), servers() as addresses:
+    with hold_places(ROLES), servers() as addresses:
         _say("servers are up; migrating")
         environment = provide(addresses)
         migrate(environment)

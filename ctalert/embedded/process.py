@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,11 @@ def free_port(wanted: int | None = None) -> int:
     raise EmbeddedError(f"no port from {_PORTS.start} to {_PORTS.stop} is free on 127.0.0.1")
 
 
-def free_ports(count: int) -> list[int]:
-    """Return so many different free ports on 127.0.0.1."""
+def free_ports(count: int, *, beginning: int | None = None) -> list[int]:
+    """Return so many different free ports on 127.0.0.1, the first ones from `beginning` on."""
+    if beginning is not None:
+        free = filter(_is_free, range(beginning, _PORTS.start))
+        return list(islice(free, count))
     found: set[int] = set()
     while len(found) < count:
         found.add(free_port())

@@ -23,6 +23,7 @@ from shared.bus.kafka.bus import Bus
 from shared.bus.outbox import REST, Outbox
 from shared.bus.relay import Relay
 from shared.clock import SystemClock
+from shared.db.migrate import schema_check
 from shared.db.session import open_database
 from shared.security.keys import KeyRing
 from shared.service import Part, Role, beat
@@ -88,6 +89,7 @@ async def make_context(role: str, settings: DispatcherSettings, made: Role) -> C
     for close in (database.close, bus.close, http.close):
         made.closing.push_async_callback(close)
     made.health.add("database", database.answer)
+    made.health.add("schema", schema_check(SERVICE, database))
     outbox = Outbox(SERVICE, signer=keyring.signer, clock=clock)
     return Context(
         settings=settings,

@@ -2,6 +2,8 @@
 
 import asyncio
 
+from aiohttp import ClientSession
+
 from services.geofence.areas import api as areas_api
 from services.geofence.areas.atlas import Atlas
 from services.geofence.areas.workshop.pool import Workshop
@@ -18,6 +20,7 @@ from services.geofence.audience.resolve import Resolver
 from services.geofence.index.snapshots.keeper import SnapshotKeeper
 from services.geofence.index.tail import Roster, RosterTail
 from services.geofence.layers import api as layers_api
+from services.geofence.partners.asked_keys import AskedKeys
 from services.geofence.psaps import api as psaps_api
 from services.geofence.selections import api as selections_api
 from services.geofence.selections.timers import Forgetting
@@ -27,6 +30,7 @@ from shared.bus.outbox import REST, Outbox
 from shared.bus.relay import Relay
 from shared.bus.worker import Worker
 from shared.clock import SystemClock
+from shared.db.migrate import schema_check
 from shared.db.session import Database, open_database
 from shared.security.keys import KeyRing
 from shared.security.signing import Signer
@@ -77,6 +81,7 @@ async def assemble(role: str, settings: GeofenceSettings | None = None) -> Role:
     made.closing.push_async_callback(database.close)
     made.closing.push_async_callback(bus.close)
     made.health.add("database", database.answer)
+    made.health.add("schema", schema_check(SERVICE, database))
     if role == "replica":
         _replica(made, settings, keys, signer, database, bus)
     elif role == "places":
@@ -137,6 +142,8 @@ def _replica(
     workshop = Workshop(hands=settings.area_processes)
     made.parts.append(workshop)
     made.closing.push_async_callback(workshop.close)
+    http = ClientSession()
+    made.closing.push_async_callback(http.close)
     made.app = make_app(
         title="CT Alert geofence",
         service=SERVICE,
@@ -164,7 +171,17 @@ def _replica(
                 ring_through_days=settings.ring_through_days,
             ),
         ],
-        authenticators=[BearerJwt(keys.tokens.verifier)],
+        authenticators=[
+            BearerJwt(keys.tokens.verifier),
+            AskedKeys(
+                http,
+                url=settings.dispatcher_url,
+                issuer=keys.tokens.issuer,
+                timeout_s=settings.dispatcher_timeout_s,
+                limits=limits,
+                refused_a_minute=settings.refused_keys_a_minute,
+            ),
+        ],
         docs=settings.environment == "development",
     )
     made.port = settings.port

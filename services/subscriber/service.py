@@ -17,6 +17,7 @@ from shared.bus.outbox import REST, ROSTERS, Outbox
 from shared.bus.relay import Relay
 from shared.bus.worker import Worker
 from shared.clock import SystemClock
+from shared.db.migrate import schema_check
 from shared.db.session import Database, open_database
 from shared.security.keys import KeyRing
 from shared.service import Role, beat
@@ -43,6 +44,7 @@ async def assemble(role: str, settings: SubscriberSettings | None = None) -> Rol
     made = Role(service=SERVICE, name=role)
     made.closing.push_async_callback(database.close)
     made.health.add("database", database.answer)
+    made.health.add("schema", schema_check(SERVICE, database))
     bus = Bus.of(settings, f"{SERVICE}-{role}")
     made.closing.push_async_callback(bus.close)
     if role == "relay":

@@ -4,6 +4,7 @@ Publishes nothing."""
 
 from shared.connecticut.bounds import SERVICE_BOX, STATE_BOX, Box, in_service_area, is_swapped
 from shared.connecticut.divisions import COUNTIES, FORECAST_ZONES, PLANNING_REGIONS, Division, Zone
+from shared.connecticut.geocodes import is_beyond_state
 from shared.connecticut.towns import Town, town_by_geoid, town_by_name, towns
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Town",
     "Zone",
     "in_service_area",
+    "is_beyond_state",
     "is_swapped",
     "town_by_geoid",
     "town_by_name",

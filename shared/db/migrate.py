@@ -1,7 +1,7 @@
 """Runs a service's Alembic migrations without an ini file, then grants what its role may do."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import TypeVar
@@ -9,9 +9,12 @@ from typing import TypeVar
 from alembic import command, context, op
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.util import await_only
+
+from shared.db.session import Database, fetch_value
 
 T = TypeVar("T")
 
@@ -51,6 +54,25 @@ def current(service: str, owner_url: str) -> str | None:
         return settled.get_current_revision()
 
     return _with_connection(owner_url, work)
+
+
+def schema_check(service: str, database: Database) -> Callable[[], Awaitable[bool]]:
+    """Return a check of readiness: is the database migrated at least as far as this code?
+
+    A revision that this code does not know is a newer release's, which is rolled out beside it.
+
+    Raises:
+        RuntimeError: there is no such service.
+    """
+    _, *older = (one.revision for one in ScriptDirectory(_folder(service)).walk_revisions())
+    statement = f"SELECT version_num FROM {_version_table(service)}"  # noqa: S608
+
+    async def check() -> bool:
+        async with database.transaction() as tx:
+            found = await fetch_value(tx, statement)
+        return found is not None and found not in older
+
+    return check
 
 
 def run(service: str) -> None:

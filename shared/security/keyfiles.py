@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ def make_keyrings(folder: Path) -> None:
     paths = {name: folder / f"{name}.json" for name in FILES}
     present = [path for path in paths.values() if path.exists()]
     if len(present) == len(paths):
+        _let_geofence_speak(paths)
         return
     if present:
         raise FileExistsError(f"only some keyrings are in {folder}: remove them or bring the rest")
@@ -41,12 +43,13 @@ def make_keyrings(folder: Path) -> None:
 def _rings() -> dict[str, dict[str, Any]]:
     sealing, hashing = _secret_keys("seal-1"), _secret_keys("hash-1")
     signing = {name: _signing_pair(f"{name}-1") for name in ("dispatcher", "geofence")}
-    staff, service = _token_pair("staff-1"), _token_pair("dispatcher-token-1")
+    staff = _token_pair("staff-1")
+    tokens = {name: _token_pair(f"{name}-token-1") for name in ("dispatcher", "geofence")}
     trusted = {
         "producers": {name: {pair["key_id"]: pair.pop("public")} for name, pair in signing.items()},
         "issuers": {
             STAFF_ISSUER: _trust("staff", staff),
-            "service:dispatcher": _trust("service", service),
+            **{_name(service): _trust("service", pair) for service, pair in tokens.items()},
         },
     }
     shared_with_dispatcher = {"sealing": sealing, "hashing": hashing}
@@ -62,16 +65,39 @@ def _rings() -> dict[str, dict[str, Any]]:
             "links": [_random_key()],
             **trusted,
         },
-        "geofence": {"service": "geofence", "signing": signing["geofence"], **trusted},
+        "geofence": {
+            "service": "geofence",
+            "signing": signing["geofence"],
+            "issuing": {"issuer": _name("geofence"), **_private(tokens["geofence"])},
+            **trusted,
+        },
         "dispatcher": {
             "service": "dispatcher",
             **shared_with_dispatcher,
             "links": [_random_key()],
             "signing": signing["dispatcher"],
-            "issuing": {"issuer": "service:dispatcher", **_private(service)},
+            "issuing": {"issuer": _name("dispatcher"), **_private(tokens["dispatcher"])},
             **trusted,
         },
     }
+
+
+def _let_geofence_speak(paths: Mapping[str, Path]) -> None:
+    """Give a token key to a geofence whose rings were made when it asked no other service."""
+    rings = {name: orjson.loads(path.read_bytes()) for name, path in paths.items()}
+    if "issuing" in rings["geofence"]:
+        return
+    pair = _token_pair("geofence-token-1")
+    for ring in rings.values():
+        ring["issuers"][_name("geofence")] = _trust("service", pair)
+    rings["geofence"]["issuing"] = {"issuer": _name("geofence"), **_private(pair)}
+    # The geofence's own last: until it is there, all of this is done anew.
+    for name in sorted(paths, key="geofence".__eq__):
+        _write(paths[name], rings[name])
+
+
+def _name(service: str) -> str:
+    return f"service:{service}"
 
 
 def _random_key() -> str:

@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from shared.web import handlers
 from shared.web.auth import Authenticator, Scheme, access
 from shared.web.edge import Edge
-from shared.web.models import StrictModel
+from shared.web.models import NULL, StrictModel, swap
 from shared.web.routes import make_strict
 
 __all__ = ["StrictModel", "make_app"]
@@ -69,12 +69,13 @@ def _describe_access(app: FastAPI, authenticators: Sequence[Authenticator]) -> N
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            made = plain()
+            made = app.openapi_schema = swap(plain(), NULL, None)
             made.setdefault("components", {})["securitySchemes"] = {
                 one.name: dict(one.definition) for one in schemes
             }
             for route in iter_route_contexts(app.routes):
                 if not isinstance(route.original_route, APIRoute):
+                    _describe_bare(route, made["paths"])
                     continue
                 roles = access(route.dependant) or frozenset()
                 opening = [{one.name: sorted(roles)} for one in _opening(schemes, roles)]
@@ -84,6 +85,15 @@ def _describe_access(app: FastAPI, authenticators: Sequence[Authenticator]) -> N
         return plain()
 
     app.openapi = document  # type: ignore[method-assign]
+
+
+def _describe_bare(route: Any, paths: dict[str, Any]) -> None:
+    """Add what a route that is not FastAPI's says of itself, as its endpoint's `operation`."""
+    said = getattr(getattr(route.original_route, "endpoint", None), "operation", None)
+    if said is not None:
+        answers = {**said["responses"], **handlers.REFUSALS}
+        operation = {**said, "responses": answers, "security": []}
+        paths.setdefault(route.path, {}).update({one.lower(): operation for one in route.methods})
 
 
 def _opening(schemes: Sequence[Scheme], roles: frozenset[str]) -> list[Scheme]:

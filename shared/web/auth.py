@@ -1,5 +1,6 @@
 """Who is asking and what they may: every route names its roles or says that it is public."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
@@ -7,17 +8,20 @@ from typing import Any, ClassVar, Protocol
 from fastapi import Depends, Request
 from fastapi.dependencies.models import Dependant
 
+from shared.security.partner_keys import PARTNER_ROLES, prefix_of
 from shared.security.principal import Principal
 from shared.security.tokens import TokenInvalid, TokenVerifier
-from shared.web.errors import forbidden, unauthorized
+from shared.web.errors import Problem, forbidden, unauthorized
 
 __all__ = [
     "Authenticator",
     "BearerJwt",
     "Guard",
+    "PartnerKey",
     "Principal",
     "Scheme",
     "access",
+    "bad_key",
     "bearer",
     "public",
     "require",
@@ -101,6 +105,40 @@ class BearerJwt:
             return self._verifier.verify(token)
         except TokenInvalid:
             raise unauthorized("The token is not valid.") from None
+
+
+class PartnerKey(ABC):
+    """Keys of partners in `X-Api-Key`; whose a key is, each service finds out in its own way."""
+
+    scheme: ClassVar[Scheme] = Scheme(
+        "partner", {"type": "apiKey", "in": "header", "name": "X-Api-Key"}, PARTNER_ROLES
+    )
+
+    async def __call__(self, request: Request) -> Principal | None:
+        """Return the partner of the key, or None when the request has none.
+
+        Raises:
+            Problem: 401 when there are several, or one that is nobody's.
+        """
+        texts = request.headers.getlist("x-api-key")
+        if not texts:
+            return None
+        if len(texts) != 1 or prefix_of(texts[0]) is None:
+            raise bad_key()
+        return await self.recognise(texts[0], caller=request.client.host if request.client else "")
+
+    @abstractmethod
+    async def recognise(self, key: str, *, caller: str) -> Principal:
+        """Return the partner of a key that has the form of one; `caller` is who sent it, by IP.
+
+        Raises:
+            Problem: 401 when the key is nobody's.
+        """
+
+
+def bad_key() -> Problem:
+    """Refuse a key; whether there was ever such a one is not said."""
+    return unauthorized("The key is not valid.")
 
 
 def bearer(request: Request) -> str | None:

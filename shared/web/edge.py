@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.watch import traces
@@ -46,6 +47,9 @@ class Edge:
         try:
             _check(scope, headers)
             await self._app(scope, _timed(receive), answer.send)
+        except ClientDisconnect:
+            # The caller's doing, and nobody is left to answer: counted as 499, no fault of ours.
+            log.info("request.broken_off", route=_route(scope))
         except Exception as error:
             problem = as_problem(error)
             if problem.status == 500:

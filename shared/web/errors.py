@@ -9,6 +9,10 @@ Problem
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import takewhile
+
+# A longer name would hand the sender's own words back.
+_LONGEST_NAME = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,5 +128,6 @@ def _retry_after(seconds: float) -> dict[str, str]:
 
 
 def to_pointer(steps: Iterable[object]) -> str:
-    """Write the steps to a value as a JSON pointer (RFC 6901), long names cut."""
-    return "".join("/" + str(step)[:60].replace("~", "~0").replace("/", "~1") for step in steps)
+    """Write the steps to a value as a JSON pointer (RFC 6901); it ends above a very long name."""
+    names = takewhile(lambda name: len(name) <= _LONGEST_NAME, map(str, steps))
+    return "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in names)

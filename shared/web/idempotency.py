@@ -14,6 +14,7 @@ from shared.web.errors import bad_request, conflict, precondition_required, unpr
 
 _LONGEST = 255
 _KEPT = "7 days"
+_KEYS = ["6d0f7c2e-2f52-4d0c-9a57-0f3f3e6f8b11"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Replay:
 
 
 async def read_optional_key(
-    idempotency_key: Annotated[list[str] | None, Header()] = None,
+    idempotency_key: Annotated[list[str] | None, Header(examples=[_KEYS])] = None,
 ) -> str | None:
     """Return the Idempotency-Key of a request, or None.
 

@@ -33,6 +33,18 @@ class Limits:
         if not await FixedWindowRateLimiter(storage).hit(item, key):
             raise too_many(max(1.0, storage.ends_at - storage.counted_at))
 
+    async def check(self, key: str, *, limit: int, per_s: int) -> None:
+        """Let pass, uncounted, unless `limit` were counted under the key in this window.
+
+        Raises:
+            Problem: 429 with Retry-After when the window is full.
+        """
+        strategy = FixedWindowRateLimiter(PostgresStorage(self._database, self._service))
+        item = RateLimitItemPerSecond(limit, per_s)
+        if not await strategy.test(item, key):
+            window = await strategy.get_window_stats(item, key)
+            raise too_many(max(1.0, window.reset_time - datetime.now(UTC).timestamp()))
+
 
 class PostgresStorage(Storage):
     """What the limits library counts with: one upsert a hit, on the database's clock."""

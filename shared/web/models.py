@@ -1,8 +1,10 @@
 """The base of every request body: unknown fields refused, types exact, numbers finite."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
+from uuid import UUID
 
+from fastapi import Query
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -10,6 +12,11 @@ from pydantic import (
     ValidatorFunctionWrapHandler,
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+# FastAPI leaves nulls out of its document, also out of examples: there this stands for one.
+NULL = "\u2400"
+# The last id of a page, with which the next one is asked for.
+After = Annotated[UUID | None, Query(examples=["019c0f3e-7d5a-7cc1-9a55-2f3f9f4d8a10"])]
 
 # JSON has no UUID, time, enum, set or tuple: these come as text, number or list.
 _WRITTEN_IN_JSON = frozenset({"uuid", "date", "enum", "set", "frozenset", "tuple", "decimal"})
@@ -54,6 +61,20 @@ def _soften(node: Any, owner: type[BaseModel]) -> None:
     for key, value in node.items():
         if key not in _NOT_SCHEMAS:
             _soften(value, owner)
+
+
+def example(**fields: Any) -> ConfigDict:
+    """Return the configuration of a model that shows one of its kind to readers of the document."""
+    return ConfigDict(json_schema_extra={"examples": [swap(fields, None, NULL)]})
+
+
+def swap(value: Any, old: object, new: object) -> Any:
+    """Return what JSON can hold with every `old` in it as `new`."""
+    if isinstance(value, dict):
+        return {name: swap(one, old, new) for name, one in value.items()}
+    if isinstance(value, list):
+        return [swap(one, old, new) for one in value]
+    return new if value == old else value
 
 
 class StrictModel(BaseModel):

@@ -48,6 +48,7 @@ MEANT: dict[str, tuple[str, str | int]] = {
     "DATABASE_URL": ("postgres", 5432),
     "KAFKA_BOOTSTRAP": ("kafka", 9092),
     "CTALERT_GEOFENCE_URL": ("geofence:replica", "port"),
+    "CTALERT_DISPATCHER_URL": ("dispatcher:api", "port"),
     "CTALERT_PUBLIC_URL": ("dispatcher:api", "port"),
     "CTALERT_TWILIO_BASE_URL": ("simulators:all", "port"),
     "CTALERT_SMTP_HOST": ("simulators:all", "smtp_port"),
@@ -250,7 +251,7 @@ def test_kubernetes_gives_addresses_where_somebody_listens(name: str) -> None:
     given: dict[str, str] = CONFIG | {one["name"]: one["value"] for one in own if "value" in one}
     named = {variable for variable in given if names_an_address(variable)}
     named |= {variable for variable, value in given.items() if list(addresses(value))}
-    assert named == OUTSIDE | {"CTALERT_GEOFENCE_URL"}
+    assert named == OUTSIDE | {"CTALERT_GEOFENCE_URL", "CTALERT_DISPATCHER_URL"}
     for variable in named:
         host, port = given_address(variable, given)
         if variable not in OUTSIDE:

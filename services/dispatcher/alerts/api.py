@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy import RowMapping
 
 from services.dispatcher.alerts import store
@@ -24,12 +24,12 @@ from services.dispatcher.alerts.find_alert import find_alert
 from services.dispatcher.alerts.states import AlertState
 from services.dispatcher.alerts.submit import submit
 from services.dispatcher.alerts.texts.wording import is_spoken
-from services.dispatcher.alerts.view import AlertView, view
+from services.dispatcher.alerts.view import CIRCLE, EXAMPLE, AlertId, AlertView, view
 from services.dispatcher.settings import Channel, Context, Doors
 from shared.web.auth import Principal, require
 from shared.web.errors import conflict, unprocessable
 from shared.web.idempotency import Digest, Key
-from shared.web.models import StrictModel
+from shared.web.models import After, StrictModel, example
 
 router = APIRouter(tags=["alerts"])
 
@@ -45,11 +45,10 @@ _TEXTS: dict[str, Any] = {
     "description": "A main broke on Whitney Avenue; tap water may be unsafe until Friday.",
     "instruction": "Boil water for one minute before drinking or cooking with it.",
 }
-_CIRCLE: dict[str, Any] = {"type": "circle", "lon": -72.91, "lat": 41.33, "radius_m": 1500}
 _ALERT: dict[str, Any] = {
     "event": "Boil Water Advisory", "category": "Health", "severity": "Moderate",
     "urgency": "Expected", "certainty": "Likely", "status": "Actual", "emergency": False,
-    "expires_at": "2026-01-31T22:00:00-05:00", "area": {"include": [_CIRCLE]},
+    "expires_at": "2026-01-31T22:00:00-05:00", "area": {"include": [CIRCLE]},
     "texts": {"en-US": _TEXTS}, "channels": ["sms", "voice", "email"],
 }  # fmt: skip
 
@@ -69,7 +68,7 @@ class LanguageTexts(StrictModel):
 class AlertBody(StrictModel):
     """An alert to be drafted."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_ALERT]})
+    model_config = example(**_ALERT)
 
     event: Annotated[str, StringConstraints(min_length=1, max_length=100)]
     category: Category
@@ -88,7 +87,7 @@ class AlertBody(StrictModel):
 class Approval(StrictModel):
     """What the approver was shown, typed back: the digest and the number of people."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"digest": "9f…", "count": 1280}]})
+    model_config = example(digest="9f…", count=1280)
 
     digest: Annotated[str, StringConstraints(min_length=1, max_length=64)]
     count: Annotated[int, Field(ge=0, le=10_000_000)]
@@ -98,7 +97,7 @@ class Approval(StrictModel):
 class Cancellation(StrictModel):
     """Why an alert is taken back; kept with it, never sent."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "wrong street"}]})
+    model_config = example(reason="wrong street")
 
     reason: Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
@@ -106,13 +105,15 @@ class Cancellation(StrictModel):
 class NewArea(StrictModel):
     """The area that is meant instead, as the geofence reads it."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"area": {"include": [_CIRCLE]}}]})
+    model_config = example(area={"include": [CIRCLE]})
 
     area: dict[str, Any] | None = None
 
 
 class AlertList(BaseModel):
     """A page of alerts, newest first."""
+
+    model_config = example(alerts=[EXAMPLE], after=None)
 
     alerts: list[AlertView]
     after: UUID | None
@@ -159,7 +160,7 @@ async def post_alert(
 
 @router.put("/v1/alerts/{alert_id}/area")
 async def put_area(
-    alert_id: UUID, body: NewArea, doors: Doors, who: Principal = require("manager")
+    alert_id: AlertId, body: NewArea, doors: Doors, who: Principal = require("manager")
 ) -> AlertView:
     """Give a draft another area: the way on for a partner's alert that is held without one."""
     await _find(doors, alert_id, who)
@@ -176,7 +177,7 @@ async def put_area(
 
 @router.post("/v1/alerts/{alert_id}/submit")
 async def post_submit(
-    alert_id: UUID, doors: Doors, who: Principal = require("manager")
+    alert_id: AlertId, doors: Doors, who: Principal = require("manager")
 ) -> AlertView:
     """Submit a draft for somebody else's approval."""
     row = await _find(doors, alert_id, who)
@@ -194,7 +195,7 @@ async def post_submit(
 
 @router.post("/v1/alerts/{alert_id}/approve")
 async def post_approve(
-    alert_id: UUID, body: Approval, doors: Doors, who: Principal = require("manager")
+    alert_id: AlertId, body: Approval, doors: Doors, who: Principal = require("manager")
 ) -> AlertView:
     """Approve what somebody else submitted, naming its digest and its number of people."""
     shown: dict[str, Any] = {
@@ -224,7 +225,7 @@ async def post_approve(
 
 @router.post("/v1/alerts/{alert_id}/cancel", status_code=202)
 async def post_cancel(
-    alert_id: UUID, body: Cancellation, doors: Doors, who: Principal = require("manager")
+    alert_id: AlertId, body: Cancellation, doors: Doors, who: Principal = require("manager")
 ) -> AlertView:
     """Stop an alert at once and send its correction to everybody it reached."""
     async with doors.database.transaction(town=who.town) as tx:
@@ -239,9 +240,9 @@ async def post_cancel(
 async def get_alerts(
     doors: Doors,
     who: Principal = require("manager", "viewer"),
-    state: AlertState | None = None,
-    after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    state: Annotated[AlertState | None, Query(examples=["pending_approval"])] = None,
+    after: After = None,
+    limit: Annotated[int, Query(ge=1, le=200, examples=[50])] = 50,
 ) -> AlertList:
     """List the alerts of one's own town, newest first."""
     async with doors.database.transaction(town=who.town) as tx:
@@ -254,7 +255,7 @@ async def get_alerts(
 
 @router.get("/v1/alerts/{alert_id}")
 async def get_alert(
-    alert_id: UUID, doors: Doors, who: Principal = require("manager", "viewer")
+    alert_id: AlertId, doors: Doors, who: Principal = require("manager", "viewer")
 ) -> AlertView:
     """Show one alert with the exact text of every language and channel."""
     return view(await _find(doors, alert_id, who), settings=doors.settings)

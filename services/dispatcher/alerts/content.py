@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from services.dispatcher.alerts.texts.blank import is_blank
 from services.dispatcher.alerts.texts.segments import LONGEST, measure, plainer
 from services.dispatcher.alerts.texts.wording import base_of, wording_of
 from services.dispatcher.delivery.states import Texts
@@ -57,7 +58,7 @@ def reference_of(alert_id: UUID) -> str:
 
 
 def clean(text: str, pointer: str, *, lines: bool = True) -> str:
-    """Return a text in NFC with plain line ends.
+    """Return a text in NFC with plain line ends, the empty text where a reader sees nothing.
 
     Raises:
         ContentRefused: it holds control or bidirectional characters (S33).
@@ -70,7 +71,7 @@ def clean(text: str, pointer: str, *, lines: bool = True) -> str:
     for letter in text:
         if unicodedata.category(letter) in ("Cc", "Cs") and not (lines and letter == "\n"):
             raise ContentRefused(pointer, "control-char", "The text holds control characters.")
-    return text.strip()
+    return "" if is_blank(text) else text.strip()
 
 
 def build_texts(
@@ -118,11 +119,9 @@ class _Writer:
         self._spaces = base_of(language) not in ("zh",)
 
     def write(self, words: Words) -> Texts:
-        headline = _one_line(self._plain(words.headline, "headline"))
+        headline = _one_line(self._written(words.headline, "headline"))
         description = self._plain(words.description, "description")
         instruction = self._plain(words.instruction, "instruction")
-        if not headline:
-            raise ContentRefused(f"{self._at}/headline", "blank", "The headline is blank.")
         return Texts(
             sms=self._sms(words.sms, headline, instruction, description),
             voice=self._voice(words.voice, headline, instruction, description),
@@ -160,7 +159,7 @@ class _Writer:
         if written is None:
             return _cut(f"{self._name}: {headline}", LONGEST_SUBJECT)
         pointer = f"{self._at}/email_subject"
-        text = self._named(clean(written, pointer, lines=False), ": ")
+        text = self._named(_seen(clean(written, pointer, lines=False), pointer), ": ")
         self._check_length(text, "email_subject", LONGEST_SUBJECT)
         return text
 
@@ -177,18 +176,23 @@ class _Writer:
         return said if said.startswith(self._name) else f"{self._name}{between}{said}"
 
     def _plain(self, text: str, name: str) -> str:
-        return clean(text, f"{self._at}/{name}")
+        # What is left out may be left out; what is given has to say something.
+        return self._written(text, name) if text else ""
 
     def _written(self, text: str, name: str) -> str:
-        text = self._plain(text, name)
-        if not text:
-            raise ContentRefused(f"{self._at}/{name}", "blank", "The text is blank.")
-        return text
+        pointer = f"{self._at}/{name}"
+        return _seen(clean(text, pointer), pointer)
 
     def _check_length(self, text: str, name: str, most: int) -> None:
         if len(text) > most:
             sentence = f"With name and reference the text has more than {most} characters."
             raise ContentRefused(f"{self._at}/{name}", "too-long", sentence)
+
+
+def _seen(text: str, pointer: str) -> str:
+    if not text:
+        raise ContentRefused(pointer, "blank", "The text is blank.")
+    return text
 
 
 def _one_line(text: str) -> str:

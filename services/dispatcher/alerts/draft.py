@@ -13,6 +13,7 @@ from services.dispatcher.alerts.areas.hold import Hold
 from services.dispatcher.alerts.areas.keep_area import keep_area
 from services.dispatcher.alerts.areas.verified_area import Area, digest_of
 from services.dispatcher.alerts.content import ContentRefused, Words, build_texts, reference_of
+from services.dispatcher.alerts.texts.blank import is_blank
 from services.dispatcher.staff.people import name_of
 from shared.db.session import Tx
 from shared.identifiers import new_id
@@ -54,8 +55,10 @@ async def draft(
     """Write a draft and return its row; without an area it stays unverified, or is held.
 
     Raises:
-        Problem: 422 for a text that may not be sent.
+        Problem: 422 for a text that may not be sent, or a blank event.
     """
+    if is_blank(new.event):
+        raise unprocessable("blank", "The event is blank.", pointer="/event")
     alert_id = alert_id or new_id()
     try:
         texts = build_texts(
@@ -95,6 +98,7 @@ async def draft(
         hold_reason=new.hold_reason,
         area_hold=hold.reason if hold else None,
         held_codes=list(hold.codes) if hold else [],
+        area_answer=hold.answer if hold else None,
         cap_id=new.cap_id,
         **fields,
     )

@@ -14,18 +14,18 @@ _ALL = """alert_id, town, version, state, origin, status, event, category, sever
   area_answer, expected_people, digest, nobody_yet, expires_at, created_by, created_at,
   submitted_by, submitted_at, approved_by, approved_at, announced_at, resolved_at,
   dispatching_at, sent_at, cancelled_by, cancelled_at, ended_at, hold_reason, cap_id, area_hold,
-  held_codes, area_set_by, area_set_at"""
+  held_codes, area_set_by, area_set_at, area_received"""
 
 _INSERT = f"""
 INSERT INTO dispatcher_alert
   (alert_id, town, state, origin, status, event, category, severity, urgency, certainty,
    emergency, channels, texts, content_digest, area_request, expires_at, created_by, hold_reason,
-   cap_id, area_hold, held_codes, created_at)
+   cap_id, area_hold, held_codes, area_answer, created_at)
 VALUES
   (:alert_id, :town, 'draft', :origin, :status, :event, :category, :severity, :urgency,
    :certainty, :emergency, CAST(:channels AS text[]), CAST(:texts AS jsonb), :content_digest,
    CAST(:area_request AS jsonb), :expires_at, :created_by, :hold_reason, :cap_id,
-   :area_hold, CAST(:held_codes AS text[]), clock_timestamp())
+   :area_hold, CAST(:held_codes AS text[]), CAST(:area_answer AS jsonb), clock_timestamp())
 RETURNING {_ALL}
 """
 
@@ -63,8 +63,9 @@ ORDER BY alert_id DESC LIMIT :limit
 
 async def insert_alert(tx: Tx, **values: Any) -> RowMapping:
     """Write a draft and return it."""
-    for name in ("texts", "area_request"):
-        values[name] = orjson.dumps(values[name]).decode()
+    for name in ("texts", "area_request", "area_answer"):
+        given = values[name]
+        values[name] = None if given is None else orjson.dumps(given).decode()
     return _one(await fetch_one(tx, _INSERT, **values))
 
 

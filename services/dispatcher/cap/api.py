@@ -1,5 +1,6 @@
 """HTTP door of the CAP room: one message in, one receipt out."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from services.dispatcher.alerts.areas.ask_area import ask_area
 from services.dispatcher.alerts.areas.hold import UNRESOLVED, Hold, hold_of
 from services.dispatcher.alerts.areas.verified_area import Area, AreaUnverified, Geofence
 from services.dispatcher.alerts.find_alert import find_alert
-from services.dispatcher.alerts.view import Held
+from services.dispatcher.alerts.view import CodeBeside, Held
 from services.dispatcher.cap.judge import Judged, judge
 from services.dispatcher.cap.read_message import (
     MOST_BYTES,
@@ -26,6 +27,7 @@ from services.dispatcher.staff.partners import load_partner
 from shared.db.session import ALL_TOWNS
 from shared.web.auth import Principal, require
 from shared.web.errors import Fault, Problem, unsupported_media
+from shared.web.models import example
 
 router = APIRouter(tags=["cap"])
 
@@ -47,10 +49,19 @@ _BODY: dict[str, Any] = {
         "content": {_TYPES[0]: {"schema": {"type": "string"}, "example": _EXAMPLE}},
     }
 }
+_RECEIPT: dict[str, Any] = {
+    "alert_id": "019c0f3e-9a40-7b1d-8c22-71d0c5e6f7a8", "state": "pending_approval",
+    "digest": "3e" * 32, "count": 10450, "notes": None, "hold": None,
+    "codes_beside_shapes": [{"code": "SAME 009009", "known": True, "beyond_state": False}],
+    "expires_at": "2026-01-31T21:45:00Z",
+    "url": "https://alerts.example.org/v1/alerts/019c0f3e-9a40-7b1d-8c22-71d0c5e6f7a8",
+}  # fmt: skip
 
 
 class Receipt(BaseModel):
     """What became of a message: the alert, how many people it concerns, where to look (C20)."""
+
+    model_config = example(**_RECEIPT)
 
     alert_id: UUID
     state: str
@@ -58,6 +69,7 @@ class Receipt(BaseModel):
     count: int | None
     notes: str | None
     hold: Held | None
+    codes_beside_shapes: list[CodeBeside]
     expires_at: datetime
     url: str
 
@@ -74,7 +86,8 @@ async def post_cap(
 ) -> Receipt:
     """Receive a CAP 1.2 message; it becomes an alert that waits for a person's approval.
 
-    With a geocode that nobody can resolve it is held until a person gives it an area.
+    With a geocode that nobody can resolve it is held until a person gives it an area; so it is
+    with one beside a shape, unless that names another state or country.
     """
     await doors.limits.hit(
         doors.database, f"cap:{who.subject}", limit=doors.settings.max_cap_per_minute, per_s=60
@@ -107,14 +120,16 @@ async def _ask(doors: Context, judged: Judged, who: Principal) -> tuple[Area | N
     if not judged.asked.shapes:
         return None, hold
     try:
-        return await ask_area(Geofence.of(doors), judged.area, who=who), hold
+        area = await ask_area(Geofence.of(doors), judged.area, who=who)
     except AreaUnverified:
         return None, hold
     except Problem as refused:
         if refused.slug not in UNRESOLVED:
-            raise
+            raise judged.placed(refused) from None
         found = hold_of(refused, judged.area)
-        return None, Hold(found.reason, (*found.codes, *unknown))
+        codes = tuple(dict.fromkeys((*found.codes, *unknown)))
+        return None, replace(found, codes=codes)
+    return area, hold and replace(hold, beside=area.beside)
 
 
 async def _body(request: Request) -> bytes:
@@ -157,6 +172,7 @@ def _receipt(doors: Context, row: RowMapping) -> Receipt:
         count=row["expected_people"],
         notes=row["hold_reason"],
         hold=Held.of(row),
+        codes_beside_shapes=CodeBeside.all_of(row),
         expires_at=row["expires_at"],
         url=f"{doors.settings.public_url}/v1/alerts/{row['alert_id']}",
     )

@@ -38,10 +38,20 @@ class GeocodeRefused(Exception):
 
 @dataclass(slots=True)
 class Geocodes:
-    """What is asked of the geofence, as shapes, and what no scheme of ours can say."""
+    """What is asked of the geofence, as shapes, and codes of schemes that nobody here knows."""
 
     shapes: list[dict[str, Any]] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
+    others: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def all(self) -> list[dict[str, Any]]:
+        """Return every code as the geofence is asked about it."""
+        return [*self.shapes, *self.others]
+
+    @property
+    def unknown(self) -> list[str]:
+        """Return how the codes of other schemes are called among people."""
+        return [label(one["scheme"], one["value"]) for one in self.others]
 
     def add(self, pairs: Iterable[tuple[str, str]]) -> None:
         """Take (valueName, value) of one area.
@@ -55,16 +65,18 @@ class Geocodes:
                 self._add_unknown(name, value)
                 continue
             _check_form(scheme, value)
-            shape = {"type": "geocode", "scheme": scheme, "value": value}
-            if shape not in self.shapes:
-                self.shapes.append(shape)
+            _add(self.shapes, scheme, value)
 
     def _add_unknown(self, name: str, value: str) -> None:
         if not name or not value or len(name) > LONGEST or len(value) > LONGEST:
             raise _unusable()
-        called = label(name, value)
-        if called not in self.unknown:
-            self.unknown.append(called)
+        _add(self.others, name, value)
+
+
+def _add(shapes: list[dict[str, Any]], scheme: str, value: str) -> None:
+    shape = {"type": "geocode", "scheme": scheme, "value": value}
+    if shape not in shapes:
+        shapes.append(shape)
 
 
 def _check_form(scheme: str, value: str) -> None:

@@ -1,6 +1,7 @@
 """Judging a CAP message: known, its sender's own, of an age and kind that we take."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,9 @@ from services.dispatcher.staff.partners import Partner
 from shared.db.session import Tx
 from shared.web.errors import Fault, Problem, forbidden
 
+# A <polygon> has one ring, and its pairs are the ring's positions.
+_SHAPE = re.compile(r"/area/include/([0-9]+)(?:/geometry/coordinates/0/([0-9]+)$)?")
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -27,7 +31,26 @@ class Judged:
     @property
     def area(self) -> dict[str, Any]:
         """Return the area as the geofence reads it."""
-        return {"include": self.asked.shapes}
+        beside = {"beside": self.asked.beside} if self.asked.beside else {}
+        return {"include": self.asked.shapes, **beside}
+
+    def placed(self, refused: Problem) -> Problem:
+        """Return a refusal of the area with its faults where the message has them."""
+        errors = [self._place(one) for one in refused.errors]
+        return Problem(
+            refused.status, refused.slug, refused.detail, title=refused.title, errors=errors,
+            headers=refused.headers,
+        )  # fmt: skip
+
+    def _place(self, fault: Fault) -> Fault:
+        found = _SHAPE.match(fault.pointer)
+        number, point = (found[1], found[2]) if found else (None, None)
+        drawn = self.asked.places
+        here = self.message.node.here
+        path, line = drawn[int(number)] if number and int(number) < len(drawn) else here
+        at = f"Line {line}, point {int(point) + 1}" if point else f"Line {line}"
+        detail = fault.detail or "The area is refused here."
+        return Fault(path, fault.code, f"{at}: {detail}")
 
 
 async def judge(tx: Tx, reading: Reading, *, partner: Partner, now: datetime) -> Judged | UUID:

@@ -2,13 +2,18 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
+
+from services.dispatcher.alerts.texts.blank import is_blank
 
 MOST_FAULTS = 10
 # CAP 1.2 orders both lists from the gravest down; Unknown is the weakest claim of all.
 SEVERITIES = ("Extreme", "Severe", "Moderate", "Minor", "Unknown")
 URGENCIES = ("Immediate", "Expected", "Future", "Past", "Unknown")
 CERTAINTIES = ("Observed", "Likely", "Possible", "Unlikely", "Unknown")
+
+
+Place: TypeAlias = tuple[str, int]
 
 
 class Fault(NamedTuple):
@@ -28,6 +33,11 @@ class Text(NamedTuple):
     line: int
     commented: bool = False
 
+    @property
+    def here(self) -> Place:
+        """Return path and line."""
+        return self.path, self.line
+
 
 @dataclass(slots=True)
 class Node:
@@ -38,16 +48,21 @@ class Node:
     texts: dict[str, list[Text]] = field(default_factory=dict)
     nodes: dict[str, list["Node"]] = field(default_factory=dict)
 
+    @property
+    def here(self) -> Place:
+        """Return path and line."""
+        return self.path, self.line
+
     def text(self, name: str) -> str:
-        """Return the stripped text of the first element of that name, or the empty string."""
+        """Return the stripped text of the first element of that name, empty where it is blank."""
         found = self.texts.get(name)
-        return found[0].text.strip() if found else ""
+        return _seen(found[0].text) if found else ""
 
     def all_texts(self, name: str) -> list[str]:
         """Return the stripped texts of every element of that name that is not blank."""
-        return [one.text.strip() for one in self.texts.get(name, ()) if one.text.strip()]
+        return [text for one in self.texts.get(name, ()) if (text := _seen(one.text))]
 
-    def place(self, name: str) -> tuple[str, int]:
+    def place(self, name: str) -> Place:
         """Return path and line of the first element of that name, or where it is missing."""
         found = self.texts.get(name)
         return (found[0].path, found[0].line) if found else (f"{self.path}/{name}", self.line)
@@ -55,6 +70,10 @@ class Node:
     def pairs(self, name: str) -> list[tuple[str, str]]:
         """Return (valueName, value) of every eventCode, parameter or geocode."""
         return [(one.text("valueName"), one.text("value")) for one in self.nodes.get(name, ())]
+
+
+def _seen(text: str) -> str:
+    return "" if is_blank(text) else text.strip()
 
 
 @dataclass(frozen=True, slots=True)

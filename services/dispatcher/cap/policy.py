@@ -17,6 +17,9 @@ from services.dispatcher.cap.message import (
     CapArea,
     CapInfo,
     CapMessage,
+    Circle,
+    Node,
+    Place,
 )
 from shared.connecticut.bounds import is_swapped
 
@@ -56,11 +59,15 @@ class PolicyRefused(Exception):
 class Accepted:
     """What a message asks for here: one info a language, one area, one time, notes for people.
 
+    `places` are path and line of what is drawn, which comes first in `shapes`; `beside` the
+    geocodes that shapes stand for.
     `unknown` are geocodes of schemes that nobody here knows: with any, the message is held.
     """
 
     infos: list[CapInfo]
     shapes: list[dict[str, Any]]
+    places: list[Place]
+    beside: list[dict[str, Any]]
     unknown: list[str]
     expires: datetime
     categories: list[str]
@@ -103,7 +110,7 @@ def check_policy(message: CapMessage, *, now: datetime) -> Accepted:
     for info in message.infos:
         _check_texts(info)
     expires = _expiry(message, now, notes)
-    shapes, unknown = _shapes(message, notes)
+    asked = _ask(message, notes)
     if now - message.sent > LATE:
         notes.append(f"came {int((now - message.sent).total_seconds() // 60)} minutes late")
     if message.signed:
@@ -112,8 +119,10 @@ def check_policy(message: CapMessage, *, now: datetime) -> Accepted:
     urgency = min((one.urgency for one in infos), key=URGENCIES.index)
     return Accepted(
         infos=infos,
-        shapes=shapes,
-        unknown=unknown,
+        shapes=[*(shape for shape, _ in asked.drawn.values()), *asked.codes.shapes],
+        places=[place for _, place in asked.drawn.values()],
+        beside=[one for one in asked.beside.all if one not in asked.codes.shapes],
+        unknown=list(dict.fromkeys([*asked.codes.unknown, *asked.beside.unknown])),
         expires=expires,
         categories=list(dict.fromkeys(name for one in infos for name in one.categories)),
         severity=severity,
@@ -212,45 +221,56 @@ def _expiry(message: CapMessage, now: datetime, notes: list[str]) -> datetime:
     return min(*times, now + LONGEST_LIFE)
 
 
-def _shapes(message: CapMessage, notes: list[str]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the shapes of all areas, which are united, and the geocodes of unknown schemes.
+@dataclass(slots=True)
+class _Asked:
+    """The shapes of all areas, which are united, and their geocodes, alone and beside shapes."""
 
-    Of one <area> that has both, the shapes are taken and not the geocodes (decision 0009).
-    """
-    polygons: dict[tuple[tuple[float, float], ...], None] = {}
-    circles: dict[tuple[float, float, float], None] = {}
-    codes = Geocodes()
+    drawn: dict[tuple[Any, ...], tuple[dict[str, Any], Place]] = field(default_factory=dict)
+    codes: Geocodes = field(default_factory=Geocodes)
+    beside: Geocodes = field(default_factory=Geocodes)
+
+    def add(self, area: CapArea, node: Node) -> None:
+        """Take one area; where it has shapes, its codes stand beside them (decision 0009)."""
+        _check_order(area, node.here)
+        for ring, text in zip(area.polygons, node.texts.get("polygon", ()), strict=True):
+            self.drawn.setdefault(ring, (_polygon(ring), text.here))
+        for circle, text in zip(area.circles, node.texts.get("circle", ()), strict=True):
+            if circle.radius_km <= 0:
+                sentence = "A radius of nothing warns nobody."
+                raise PolicyRefused(422, "circle-radius", sentence, *node.here)
+            self.drawn.setdefault(
+                (circle.lon, circle.lat, circle.radius_km), (_circle(circle), text.here)
+            )
+        if not (area.polygons or area.circles or area.geocodes):
+            sentence = "An <areaDesc> alone names no area to act on."
+            raise PolicyRefused(422, "area-required", sentence, *node.here)
+        try:
+            (self.beside if area.polygons or area.circles else self.codes).add(area.geocodes)
+        except GeocodeRefused as refused:
+            raise PolicyRefused(
+                refused.status, refused.code, refused.sentence, *node.here
+            ) from None
+
+
+def _ask(message: CapMessage, notes: list[str]) -> _Asked:
+    asked = _Asked()
     for info in message.infos:
-        for number, area in enumerate(info.areas):
-            node = info.node.nodes["area"][number]
-            place = node.path, node.line
-            _check_order(area, place)
-            polygons.update(dict.fromkeys(area.polygons))
-            for circle in area.circles:
-                if circle.radius_km <= 0:
-                    sentence = "A radius of nothing warns nobody."
-                    raise PolicyRefused(422, "circle-radius", sentence, *place)
-                circles[circle.lon, circle.lat, circle.radius_km * 1000] = None
-            if area.geocodes and (area.polygons or area.circles):
-                notes.append("has geocodes beside shapes; the shapes are used")
-            elif not (area.polygons or area.circles):
-                _add_codes(codes, area, place)
-    if len(polygons) > MOST_POLYGONS:
+        for area, node in zip(info.areas, info.node.nodes.get("area", ()), strict=True):
+            asked.add(area, node)
+    if sum(shape["type"] == "geojson" for shape, _ in asked.drawn.values()) > MOST_POLYGONS:
         raise PolicyRefused(413, "too-complex", f"At most {MOST_POLYGONS} polygons are taken.")
+    if asked.beside.shapes or asked.beside.others:
+        notes.append("has geocodes beside shapes; the shapes are used")
     if len({one.areas for one in message.infos}) > 1:
         notes.append("has areas that differ between its infos; all are used")
     notes[:] = dict.fromkeys(notes)
-    shapes: list[dict[str, Any]] = [_polygon(one) for one in polygons]
-    shapes += [{"type": "circle", "lon": lon, "lat": lat, "radius_m": radius}
-               for lon, lat, radius in circles]  # fmt: skip
-    shapes += codes.shapes
-    if not shapes and not codes.unknown:
+    if not (asked.drawn or asked.codes.shapes or asked.codes.others):
         sentence = "The alert needs an <area> with a polygon, a circle or a known geocode."
         raise PolicyRefused(422, "area-required", sentence, message.node.path, message.node.line)
-    return shapes, codes.unknown
+    return asked
 
 
-def _check_order(area: CapArea, place: tuple[str, int]) -> None:
+def _check_order(area: CapArea, place: Place) -> None:
     points: Iterable[tuple[float, float]] = (
         *(point for ring in area.polygons for point in ring),
         *((one.lat, one.lon) for one in area.circles),
@@ -260,16 +280,11 @@ def _check_order(area: CapArea, place: tuple[str, int]) -> None:
         raise PolicyRefused(422, "lat-lon-swapped", sentence, *place)
 
 
-def _add_codes(codes: Geocodes, area: CapArea, place: tuple[str, int]) -> None:
-    if not area.geocodes:
-        sentence = "An <areaDesc> alone names no area to act on."
-        raise PolicyRefused(422, "area-required", sentence, *place)
-    try:
-        codes.add(area.geocodes)
-    except GeocodeRefused as refused:
-        raise PolicyRefused(refused.status, refused.code, refused.sentence, *place) from None
-
-
 def _polygon(ring: tuple[tuple[float, float], ...]) -> dict[str, Any]:
     coordinates = [[[lon, lat] for lat, lon in ring]]
     return {"type": "geojson", "geometry": {"type": "Polygon", "coordinates": coordinates}}
+
+
+def _circle(circle: Circle) -> dict[str, Any]:
+    radius_m = circle.radius_km * 1000
+    return {"type": "circle", "lon": circle.lon, "lat": circle.lat, "radius_m": radius_m}

@@ -36,7 +36,7 @@ def _alert_rules(alert: Node) -> Iterator[Fault]:
                 yield _fault("comment-inside", one, f"No comment may stand inside <{name}>.")
     for name in ("identifier", "sender"):
         one = alert.texts[name][0]
-        if not _NAME.fullmatch(one.text):
+        if not _NAME.fullmatch(one.text) or not alert.text(name):
             yield _fault("name", one,
                          f"<{name}> must hold no spaces, commas, < or &.")  # fmt: skip
     yield from _times(alert, ("sent",))

@@ -32,18 +32,41 @@ _LINK_LIFETIME_S = 400 * 86_400
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Unsubscribe</title>
 <h1>Stop e-mails from CT Alert?</h1><form method="post"><button>Unsubscribe</button></form></html>
 """
+_LEFT = "You are unsubscribed."
 
 router = APIRouter(tags=["webhooks"])
 _FORM = "application/x-www-form-urlencoded"
+_DELIVERY = "019c0f40-2b11-7a52-8f0e-6c1d2e3f4a5b"
+DeliveryId = Annotated[UUID, Path(examples=[_DELIVERY])]
+Token = Annotated[str, Path(examples=["eyJkZWxpdmVyeSI6Ii4uLiJ9.aX5-bQ.c2lnbmF0dXJl"])]
+_SIGNATURE: dict[str, Any] = {
+    "name": "X-Twilio-Signature", "in": "header", "required": True, "schema": {"type": "string"},
+    "description": "The provider's HMAC-SHA1 over our public address and the form, in base64.",
+    "example": "c2lnbmF0dXJlIG9mIHR3aWxpbyE=",
+}  # fmt: skip
 
 
-def _form(**fields: str) -> dict[str, Any]:
+def _form(*parameters: dict[str, Any], **fields: str) -> dict[str, Any]:
     """Document a provider's form, whose signature stands in X-Twilio-Signature."""
-    properties = {name: {"type": "string"} for name in fields}
-    schema = {"type": "object", "properties": properties}
-    return {"requestBody": {"required": True, "content": {
-        _FORM: {"schema": schema, "example": {"AccountSid": "AC" + "0" * 32, **fields}},
-    }}}  # fmt: skip
+    example = {"AccountSid": "AC" + "0" * 32, **fields}
+    properties = {name: {"type": "string"} for name in example}
+    schema = {"type": "object", "required": ["AccountSid"], "properties": properties}
+    return {
+        "parameters": [*parameters, _SIGNATURE],
+        "requestBody": {"required": True, "content": {
+            _FORM: {"schema": schema, "example": example},
+        }},
+    }  # fmt: skip
+
+
+def _parameter(where: str, name: str, example: object, **schema: object) -> dict[str, Any]:
+    return {"name": name, "in": where, "required": where == "path", "schema": schema,
+            "example": example}  # fmt: skip
+
+
+def _text(media: str, example: str) -> dict[int | str, dict[str, Any]]:
+    """Document an answer that is no JSON."""
+    return {200: {"content": {media: {"schema": {"type": "string"}, "example": example}}}}
 
 
 async def take_receipt(request: Request) -> Response:
@@ -69,18 +92,28 @@ async def take_receipt(request: Request) -> Response:
     return Response(status_code=204)
 
 
-# A bare route: two or three callbacks follow every text. Its guard is the provider's signature.
+# A bare route: two or three callbacks follow every text. Its guard is the provider's signature,
+# and it says itself what FastAPI would have written of it.
 take_receipt.guarded_by = "twilio-signature"  # type: ignore[attr-defined]
-router.add_route(
-    "/v1/receipts/twilio/{channel}/{delivery_id}", take_receipt, methods=["POST"],
-    include_in_schema=False,
-)  # fmt: skip
+take_receipt.operation = {  # type: ignore[attr-defined]
+    "tags": router.tags, "summary": "Take Receipt", "operationId": "take_receipt",
+    "description": "Take a status callback; of a call it brings CallSid and CallStatus.",
+    **_form(
+        _parameter("path", "channel", "sms", type="string", enum=[*_SIDS]),
+        _parameter("path", "delivery_id", _DELIVERY, type="string", format="uuid"),
+        _parameter("query", "epoch", 1, type="integer", minimum=0),
+        MessageSid="SM" + "0" * 32, MessageStatus="undelivered", ErrorCode="30003",
+    ),
+    "responses": {"204": {"description": "It is on the bus."}},
+}  # fmt: skip
+router.add_route("/v1/receipts/twilio/{channel}/{delivery_id}", take_receipt, methods=["POST"])
 
 
 @router.post(
     "/v1/inbound/twilio/sms",
     dependencies=[public],
     response_class=Response,
+    responses=_text("application/xml", answers.SILENCE),
     openapi_extra=_form(From="+18605550123", MessageSid="SM" + "0" * 32, Body="STOP"),
 )
 async def take_text(request: Request, context: Doors) -> Response:
@@ -100,11 +133,10 @@ async def take_text(request: Request, context: Doors) -> Response:
     "/v1/inbound/twilio/voice/{delivery_id}",
     dependencies=[public],
     response_class=Response,
+    responses=_text("application/xml", answers.key_answer("stop", authority="CT Alert")),
     openapi_extra=_form(To="+18605550123", CallSid="CA" + "0" * 32, Digits="9"),
 )
-async def take_key(
-    delivery_id: Annotated[UUID, Path()], request: Request, context: Doors
-) -> Response:
+async def take_key(delivery_id: DeliveryId, request: Request, context: Doors) -> Response:
     """Take the key that somebody pressed in a call: 9 leaves, 1 confirms."""
     webhook = await _read(request, context)
     inward = (webhook.get("Direction") or "").startswith("inbound")
@@ -120,17 +152,19 @@ async def take_key(
 
 
 @router.get(
-    "/v1/inbound/email/unsubscribe/{token}", dependencies=[public], response_class=HTMLResponse
-)
-async def show_unsubscribe(token: str) -> HTMLResponse:
+    "/v1/inbound/email/unsubscribe/{token}", dependencies=[public], response_class=HTMLResponse,
+    responses=_text("text/html", _PAGE),
+)  # fmt: skip
+async def show_unsubscribe(token: Token) -> HTMLResponse:
     """Show the button; a link scanner's visit changes nothing."""
     return HTMLResponse(_PAGE)
 
 
 @router.post(
-    "/v1/inbound/email/unsubscribe/{token}", dependencies=[public], response_class=Response
-)
-async def take_unsubscribe(token: str, context: Doors) -> Response:
+    "/v1/inbound/email/unsubscribe/{token}", dependencies=[public], response_class=Response,
+    responses=_text("text/plain", _LEFT),
+)  # fmt: skip
+async def take_unsubscribe(token: Token, context: Doors) -> Response:
     """Unsubscribe an e-mail address by its link, in one click (RFC 8058); twice is once."""
     links, sealer = context.keyring.links, context.keyring.sealer
     if links is None or sealer is None:
@@ -150,7 +184,7 @@ async def take_unsubscribe(token: str, context: Doors) -> Response:
         inbound_id=f"unsubscribe:{delivery_id}:{now:%Y%m%d%H%M}", channel="email",
         kind="unsubscribe", hashes=(hashed,), body="", wish="stop", received_at=now,
     ))  # fmt: skip
-    return Response("You are unsubscribed.", media_type="text/plain")
+    return Response(_LEFT, media_type="text/plain")
 
 
 async def _read(request: Request, context: Context) -> Webhook:

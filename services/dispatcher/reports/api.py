@@ -5,14 +5,16 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
+from services.dispatcher.alerts.view import AlertId
 from services.dispatcher.reports import store
 from services.dispatcher.reports.reasons import reason_of
 from services.dispatcher.reports.report import AWAITING_RECEIPT, PENDING, report
 from services.dispatcher.settings import Doors
 from shared.web.auth import Principal, require
 from shared.web.errors import not_found
+from shared.web.models import After, example
 
 router = APIRouter(tags=["reports"])
 
@@ -29,6 +31,12 @@ _EXAMPLE: dict[str, Any] = {
     "correction": {"version": 2, "opened_at": "2026-01-31T21:12:05Z", **_CHANNEL,
                    "failed": {"total": 20, "by_reason": {"invalid_address": 20}}},
     "complete": True,
+}  # fmt: skip
+_DELIVERY: dict[str, Any] = {
+    "delivery_id": "019c0f40-2b11-7a52-8f0e-6c1d2e3f4a5b", "version": 1, "channel": "sms",
+    "state": "undelivered", "sid": "SM" + "0" * 32, "reason": "landline", "code": "30006",
+    "created_at": "2026-01-31T21:06:01Z", "handed_over_at": "2026-01-31T21:06:03Z",
+    "settled_at": "2026-01-31T21:06:09Z",
 }  # fmt: skip
 
 
@@ -82,7 +90,7 @@ class Audience(BaseModel):
 class Report(Totals):
     """What became of an alert; seconds count from the approval to each hand-over."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = example(**_EXAMPLE)
 
     alert_id: UUID
     version: int
@@ -113,13 +121,15 @@ class DeliveryView(BaseModel):
 class DeliveryPage(BaseModel):
     """A page of deliveries; `after` asks for the next."""
 
+    model_config = example(deliveries=[_DELIVERY], after=None)
+
     deliveries: list[DeliveryView]
     after: UUID | None
 
 
 @router.get("/v1/alerts/{alert_id}/report")
 async def get_report(
-    alert_id: UUID, doors: Doors, who: Principal = require("manager", "viewer")
+    alert_id: AlertId, doors: Doors, who: Principal = require("manager", "viewer")
 ) -> Report:
     """Report on an alert, counted this moment."""
     async with doors.database.transaction(town=who.town) as tx:
@@ -128,11 +138,11 @@ async def get_report(
 
 @router.get("/v1/alerts/{alert_id}/deliveries")
 async def get_deliveries(
-    alert_id: UUID,
+    alert_id: AlertId,
     doors: Doors,
     who: Principal = require("manager", "viewer"),
-    after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=10_000)] = 500,
+    after: After = None,
+    limit: Annotated[int, Query(ge=1, le=10_000, examples=[500])] = 500,
 ) -> DeliveryPage:
     """List an alert's deliveries, corrections included; no address is shown."""
     async with doors.database.transaction(town=who.town) as tx:

@@ -1,15 +1,19 @@
-"""HTTP doors of the staff room: enrolling partners."""
+"""HTTP doors of the staff room: enrolling partners, and saying to services whose a key is."""
 
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
 from services.dispatcher.settings import Doors
-from services.dispatcher.staff.partners import enrol
+from services.dispatcher.staff.partners import enrol, recognise
+from shared.db.session import ALL_TOWNS
+from shared.security.partner_keys import EXAMPLE, UNKNOWN
 from shared.web.auth import Principal, require
-from shared.web.models import StrictModel
+from shared.web.errors import Problem
+from shared.web.handlers import problem_examples
+from shared.web.models import StrictModel, example
 
 router = APIRouter(tags=["staff"])
 
@@ -30,12 +34,16 @@ _EXAMPLE: dict[str, Any] = {
     "categories": ["Met"],
     "town": "*",
 }
+_ENROLLED: dict[str, Any] = {
+    "partner_id": "019c0f3e-1b2c-7d3e-8f40-5a6b7c8d9e0f",
+    "api_key": EXAMPLE,
+}
 
 
 class NewPartner(StrictModel):
     """Who may post CAP messages, as which sender, about what and for where."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = example(**_EXAMPLE)
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
     sender: Sender
@@ -45,6 +53,8 @@ class NewPartner(StrictModel):
 
 class Enrolled(BaseModel):
     """A partner, and its key, which is shown this once."""
+
+    model_config = example(**_ENROLLED)
 
     partner_id: UUID
     api_key: str
@@ -65,3 +75,35 @@ async def post_partner(
             who=who,
         )
     return Enrolled(partner_id=partner_id, api_key=key)
+
+
+class AskedKey(StrictModel):
+    """A key that a partner has sent to another service."""
+
+    model_config = example(api_key=EXAMPLE)
+
+    api_key: Annotated[str, Field(max_length=200, repr=False)]
+
+
+class Recognised(BaseModel):
+    """Whose a key is, and what that partner may."""
+
+    model_config = example(
+        subject="partner:019c0f3e-1b2c-7d3e-8f40-5a6b7c8d9e0f", town="*", roles=["partner"]
+    )
+
+    subject: str
+    town: str
+    roles: list[str]
+
+
+@router.post("/internal/v1/partners/recognise", responses=problem_examples([404]))
+async def post_recognise(
+    body: AskedKey, doors: Doors, who: Principal = require("service")
+) -> Recognised:
+    """Say whose a partner's key is; 404 for one that is nobody's or its partner's is disabled."""
+    async with doors.database.transaction(town=ALL_TOWNS) as tx:
+        partner = await recognise(tx, body.api_key)
+    if partner is None:
+        raise Problem(404, UNKNOWN, "The key is nobody's.")
+    return Recognised(subject=partner.subject, town=partner.town, roles=sorted(partner.roles))

@@ -1,12 +1,10 @@
 """A partner's API key: 256 random bits, looked up by a prefix, kept as a hash only."""
 
 import hashlib
-import re
 import secrets
 from dataclasses import dataclass
 from hmac import compare_digest
 
-_FORM = re.compile(r"ctp_([a-z0-9]{12})_([A-Za-z0-9_\-]{43})")
 _PREFIX_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -29,12 +27,6 @@ def make_key() -> NewKey:
 def hash_key(text: str) -> bytes:
     """Hash a key; 256 random bits need no salt and no slow hash."""
     return hashlib.sha256(text.encode()).digest()
-
-
-def prefix_of(text: str) -> str | None:
-    """Return the prefix of a key, or None if the text has not the form of one."""
-    found = _FORM.fullmatch(text)
-    return found[1] if found else None
 
 
 def is_key(text: str, digest: bytes) -> bool:

@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 from uuid import UUID
-
-from fastapi import Request
 
 from services.dispatcher.staff import keys, store
 from services.dispatcher.staff.people import name_of
 from shared.db.session import ALL_TOWNS, Database, Tx
 from shared.identifiers import new_id
+from shared.security.partner_keys import PARTNER_ROLES, prefix_of
 from shared.security.principal import Principal
-from shared.web.auth import Scheme
+from shared.web.auth import PartnerKey, bad_key
 from shared.web.errors import conflict, forbidden, unauthorized
 
 PREFIX = "partner:"
@@ -70,6 +68,23 @@ async def load_partner(tx: Tx, who: Principal) -> Partner:
     )
 
 
+async def recognise(tx: Tx, key: str) -> Principal | None:
+    """Return the partner of a key, or None when it is nobody's or its partner's is disabled.
+
+    The transaction must see all towns.
+    """
+    prefix = prefix_of(key)
+    row = await store.find_by_prefix(tx, prefix) if prefix else None
+    if row is None or not keys.is_key(key, bytes(row["key_hash"])):
+        return None
+    return Principal(
+        subject=f"{PREFIX}{row['partner_id']}",
+        kind="partner",
+        roles=PARTNER_ROLES,
+        town=row["town"],
+    )
+
+
 def partner_id_of(subject: str) -> UUID:
     """Return the id in a partner's subject."""
     return UUID(subject.removeprefix(PREFIX))
@@ -92,36 +107,21 @@ async def enrolled_by(tx: Tx, subject: str | None) -> str | None:
     return name
 
 
-class PartnerKeys:
+class PartnerKeys(PartnerKey):
     """Knows the keys that partners send as X-Api-Key."""
-
-    scheme: ClassVar[Scheme] = Scheme(
-        "partner", {"type": "apiKey", "in": "header", "name": "X-Api-Key"}, frozenset({"partner"})
-    )
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def __call__(self, request: Request) -> Principal | None:
-        """Return the partner of the key, or None when the request has none.
+    async def recognise(self, key: str, *, caller: str) -> Principal:
+        """Return the partner of a key.
 
         Raises:
             Problem: 401 when the key is nobody's.
         """
-        texts = request.headers.getlist("x-api-key")
-        if not texts:
-            return None
-        prefix = keys.prefix_of(texts[0]) if len(texts) == 1 else None
-        if prefix is None:
-            raise unauthorized("The key is not valid.")
         # Whose town it is about is known only when the key is.
         async with self._database.transaction(town=ALL_TOWNS) as tx:
-            row = await store.find_by_prefix(tx, prefix)
-        if row is None or not keys.is_key(texts[0], bytes(row["key_hash"])):
-            raise unauthorized("The key is not valid.")
-        return Principal(
-            subject=f"{PREFIX}{row['partner_id']}",
-            kind="partner",
-            roles=frozenset({"partner"}),
-            town=row["town"],
-        )
+            principal = await recognise(tx, key)
+        if principal is None:
+            raise bad_key()
+        return principal

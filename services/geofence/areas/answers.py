@@ -8,12 +8,45 @@ from services.geofence.areas.compose import Composed
 from services.geofence.areas.disclosure import coarse, coarse_all, reach
 from services.geofence.areas.outlines.outline import Outline
 from services.geofence.areas.preview import Preview
-from services.geofence.areas.shapes.refusals import ShapesRefused
+from services.geofence.areas.shapes.refusals import faults_of
 from services.geofence.layers.geometry import GeometryRefused
-from shared.web.app import StrictModel
 from shared.web.errors import Fault, Problem, unavailable
+from shared.web.models import StrictModel, example
 
 BUSY_S = 2
+
+LAYER: dict[str, Any] = {"kind": "town", "version": 3, "digest": "a3" * 32}
+# Area, digest and number of vertices are those of this triangle.
+TRIANGLE: dict[str, Any] = {
+    "type": "Polygon",
+    "coordinates": [[[-72.4, 41.7], [-72.3, 41.8], [-72.3, 41.7], [-72.4, 41.7]]],
+}
+MEASURED: dict[str, Any] = {
+    "digest": "5679cf205ccc7ca0185807b7b92a3aea82c02d22b3fbb003635b8b1c400c7163",
+    "area_km2": 46.19, "vertices": 4, "layer_versions": [LAYER],
+}  # fmt: skip
+_CONCERNED: dict[str, Any] = {
+    "jurisdictions": [{"kind": "town", "code": "0901301080", "name": "Andover"}],
+    "neighbours": [
+        {"kind": "town", "code": "0901337910", "name": "Hebron", "distance_m": 2310.4},
+    ],
+}  # fmt: skip
+_BY_CHANNEL = {"sms": 1180, "voice": 205, "email": 610}
+_PREVIEWED: dict[str, Any] = {
+    "people": 1240, "places": 1315, "by_uncertainty": 10, "by_channel": _BY_CHANNEL,
+    "by_language": {"en": 1100, "es": 140},
+    "towns": [{"code": "0901301080", "name": "Andover", "share": 0.9134, "people": 1240,
+               "residents": 2876, "reach": 0.4312}],
+    "residents": 2876, "reach": 0.4312, **MEASURED, "bounds": [-72.4, 41.7, -72.3, 41.8],
+    **_CONCERNED, "slivers": [{"code": "0901317800", "name": "Coventry", "share": 0.0021}],
+    "outline": {"geometry": TRIANGLE, "vertices": 4, "growth": 0.0},
+}  # fmt: skip
+_RESOLVED: dict[str, Any] = {
+    "wkb": "eJxjZGZgYGAEYhYgnjUTCCSDDoDpmy4OxiAgHHQgDQSeIfgweXT1AJ/EHR0=", **MEASURED,
+    **_CONCERNED, "estimate": {"people": 1240, "by_channel": _BY_CHANNEL, "residents": 2876},
+    "beside": [{"scheme": "SAME", "value": "009013", "known": True}],
+    "nonce": "6f1d0c", "key_id": "geofence-1", "signature": "A" * 86 + "==",
+}  # fmt: skip
 
 
 class LayerUsed(StrictModel):
@@ -74,6 +107,8 @@ class Previewed(StrictModel):
     each of them. Neighbours lie at most 5 km away.
     """
 
+    model_config = example(**_PREVIEWED)
+
     people: int | None
     places: int | None
     by_uncertainty: int | None
@@ -93,6 +128,14 @@ class Previewed(StrictModel):
     outline: OutlineDrawn | None
 
 
+class Beside(StrictModel):
+    """A geocode that stands beside shapes, and whether the gazetteer or a layer knows it."""
+
+    scheme: str
+    value: str
+    known: bool
+
+
 class Estimate(StrictModel):
     """How many people an area holds, and how many live there."""
 
@@ -104,6 +147,8 @@ class Estimate(StrictModel):
 class ResolvedArea(StrictModel):
     """A normalised area (base64 of zlib WKB) and who is concerned, signed by the geofence."""
 
+    model_config = example(**_RESOLVED)
+
     wkb: str
     digest: str
     area_km2: float
@@ -112,6 +157,7 @@ class ResolvedArea(StrictModel):
     jurisdictions: list[Touched]
     neighbours: list[Neighbour]
     estimate: Estimate
+    beside: list[Beside]
     nonce: str
     key_id: str
     signature: str
@@ -119,10 +165,9 @@ class ResolvedArea(StrictModel):
 
 def refused(error: GeometryRefused, *, at: str = "/area") -> Problem:
     """Make a problem of a refused geometry; `at` is where in the body the area stands."""
-    faults = error.faults if isinstance(error, ShapesRefused) else (error,)
     if error.status == 503:
         return unavailable(error.code, error.detail, BUSY_S)
-    said = [Fault(f"{at}{one.pointer}", one.code, one.detail) for one in faults]
+    said = [Fault(f"{at}{one.pointer}", one.code, one.detail) for one in faults_of(error)]
     return Problem(error.status, error.code, error.detail, errors=said)
 
 

@@ -57,8 +57,8 @@ class AreaRequest(StrictModel):
     # Read by our own grammar, which knows where in it a fault is.
     area: Any = Field(
         None,
-        description="`{include: [shape, …], exclude: [shape, …]}`; a shape is a geojson, circle, "
-        "points, feature, geocode or saved area",
+        description="`{include: [shape, …], exclude: [shape, …], beside: [geocode, …]}`; a shape "
+        "is a geojson, circle, points, feature, geocode or saved area; what is beside adds nothing",
     )
 
 

@@ -4,17 +4,18 @@ import asyncio
 from dataclasses import dataclass
 
 from services.geofence.areas.area import Area, normalise
-from services.geofence.areas.find_parts import Parts
+from services.geofence.areas.find_parts import Mention, Parts
 from services.geofence.areas.shapes.find_shapes import LayerUsed
 from services.geofence.areas.workshop.pool import Workshop
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """An area and the layer versions its named features came from."""
+    """An area, the layer versions its named features came from, and the geocodes beside it."""
 
     area: Area
     layers: tuple[LayerUsed, ...]
+    beside: tuple[Mention, ...] = ()
 
 
 async def compose(
@@ -34,4 +35,5 @@ async def compose(
         if workshop
         else asyncio.to_thread(parts.job.make)
     )
-    return Composed(await asyncio.to_thread(normalise, [geometry]), parts.layers)
+    area = await asyncio.to_thread(normalise, [geometry])
+    return Composed(area, parts.layers, parts.beside)

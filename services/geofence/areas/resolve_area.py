@@ -50,6 +50,10 @@ async def resolve_area(
             "by_channel": seen.count.by_channel,
             "residents": None if seen.residents is None else round(seen.residents),
         },
+        "beside": [
+            {"scheme": one.code.scheme, "value": one.code.value, "known": one.is_known}
+            for one in composed.beside
+        ],
         "nonce": nonce,
         "key_id": signer.key_id,
     }

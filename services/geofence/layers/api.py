@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import shapely
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from services.geofence.layers.addresses.read_addresses import read_addresses
 from services.geofence.layers.find_features import find_features
@@ -19,18 +19,35 @@ from services.geofence.layers.list_layers import list_layers
 from services.geofence.layers.locate import locate
 from shared.db.session import ALL_TOWNS, Database
 from shared.security.principal import Principal
-from shared.web.app import StrictModel
 from shared.web.auth import require
 from shared.web.errors import forbidden, not_found, unsupported_media
+from shared.web.models import StrictModel, example
 
 LARGEST_LAYER = 64_000_000
 
 _PLAIN = r"^[^\x00-\x1f\x7f]+$"
-Field = Annotated[str, Query(min_length=1, max_length=64, pattern=_PLAIN)]
-Fields = Annotated[str | None, Query(min_length=1, max_length=100, pattern=_PLAIN)]
-Words = Annotated[str | None, Query(min_length=1, max_length=200, pattern=_PLAIN)]
-Version = Annotated[int | None, Query(ge=1, le=1_000_000)]
-Day = Annotated[date | None, Query(ge=date(1900, 1, 1), le=date(2200, 1, 1))]
+Version = Annotated[int | None, Query(ge=1, le=1_000_000, examples=[3])]
+Day = Annotated[
+    date | None, Query(ge=date(1900, 1, 1), le=date(2200, 1, 1), examples=["2026-01-05"])
+]
+OfAny = Annotated[AnyKind, Path(examples=["town"])]
+OfAreas = Annotated[Kind, Path(examples=["town"])]
+Words = str | None
+_LAYER: dict[str, Any] = {
+    "kind": "town", "version": 3, "digest": "a3" * 32, "features": 169,
+    "imported_at": "2026-01-05T14:00:00Z", "activated_at": "2026-01-05T14:00:00Z",
+    "valid_from": "2026-01-05", "current": True, "source_format": "geojson",
+    "source_crs": "OGC:CRS84", "source_layer": "", "warnings": [],
+}  # fmt: skip
+
+
+def _words(shown: str, *, most: int) -> Any:
+    return Query(min_length=1, max_length=most, pattern=_PLAIN, examples=[shown])
+
+
+def _answer(shown: Any) -> dict[int | str, dict[str, Any]]:
+    """Document an answer that is no model of ours."""
+    return {200: {"content": {"application/json": {"example": shown}}}}
 
 
 class Warned(StrictModel):
@@ -43,6 +60,8 @@ class Warned(StrictModel):
 
 class LayerInfo(StrictModel):
     """A version of a layer, what it was read from, and from when; `current` is in force."""
+
+    model_config = example(**_LAYER)
 
     kind: str
     version: int
@@ -61,6 +80,8 @@ class LayerInfo(StrictModel):
 class Located(StrictModel):
     """The feature a point lies in; nulls where it lies in none."""
 
+    model_config = example(code="0901301080", name="Andover")
+
     code: str | None
     name: str | None
 
@@ -70,7 +91,7 @@ def make_router(*, database: Database) -> APIRouter:
     router = APIRouter(prefix="/v1/layers", tags=["layers"])
     intake = Intake(database)
 
-    @router.get("")
+    @router.get("", responses=_answer([_LAYER]))
     async def get_layers(
         who: Principal = require("manager", "viewer", "admin", "service"),
     ) -> list[LayerInfo]:
@@ -78,9 +99,9 @@ def make_router(*, database: Database) -> APIRouter:
         async with database.transaction() as tx:
             return [_info(layer) for layer in await list_layers(tx)]
 
-    @router.get("/{kind}")
+    @router.get("/{kind}", responses=_answer([_LAYER]))
     async def get_versions(
-        kind: AnyKind,
+        kind: OfAny,
         version: Version = None,
         who: Principal = require("manager", "viewer", "admin", "service"),
     ) -> list[LayerInfo]:
@@ -93,18 +114,18 @@ def make_router(*, database: Database) -> APIRouter:
 
     @router.post("/{kind}", max_body_size=LARGEST_LAYER, openapi_extra=_FILE)
     async def post_layer(
-        kind: AnyKind,
+        kind: OfAny,
         request: Request,
         response: Response,
-        code: Field = "geoid",
-        name: Field = "name",
+        code: Annotated[str, _words("geoid", most=64)] = "geoid",
+        name: Annotated[str, _words("name", most=64)] = "name",
         valid_from: Day = None,
-        layer: Words = None,
-        number: Fields = None,
-        street: Fields = None,
-        town: Fields = None,
-        unit: Fields = None,
-        postal: Fields = None,
+        layer: Annotated[Words, _words("towns", most=200)] = None,
+        number: Annotated[Words, _words("add_number", most=100)] = None,
+        street: Annotated[Words, _words("st_name", most=100)] = None,
+        town: Annotated[Words, _words("post_comm", most=100)] = None,
+        unit: Annotated[Words, _words("unit", most=100)] = None,
+        postal: Annotated[Words, _words("post_code", most=100)] = None,
         who: Principal = require("admin"),
     ) -> LayerInfo:
         """Import a file of any format; 201 for a new version, 200 for the same bytes.
@@ -132,11 +153,11 @@ def make_router(*, database: Database) -> APIRouter:
         response.status_code = 201 if new else 200
         return _info(made)
 
-    @router.get("/{kind}/features")
+    @router.get("/{kind}/features", responses=_answer(_FEATURES))
     async def get_features(
-        kind: Kind,
-        code: Words = None,
-        name: Words = None,
+        kind: OfAreas,
+        code: Annotated[Words, _words("0901301080", most=200)] = None,
+        name: Annotated[Words, _words("Andover", most=200)] = None,
         version: Version = None,
         who: Principal = require("manager", "viewer", "admin", "partner", "service"),
     ) -> dict[str, Any]:
@@ -159,9 +180,9 @@ def make_router(*, database: Database) -> APIRouter:
 
     @router.get("/{kind}/locate")
     async def get_locate(
-        kind: Kind,
-        lon: Annotated[float, Query(ge=-180, le=180, allow_inf_nan=False)],
-        lat: Annotated[float, Query(ge=-90, le=90, allow_inf_nan=False)],
+        kind: OfAreas,
+        lon: Annotated[float, Query(ge=-180, le=180, allow_inf_nan=False, examples=[-72.3761])],
+        lat: Annotated[float, Query(ge=-90, le=90, allow_inf_nan=False, examples=[41.7331])],
         version: Version = None,
         who: Principal = require("manager", "viewer", "admin", "partner", "service"),
     ) -> Located:
@@ -178,6 +199,21 @@ def make_router(*, database: Database) -> APIRouter:
     return router
 
 
+_ANDOVER: dict[str, Any] = {
+    "type": "Polygon",
+    "coordinates": [[[-72.4, 41.7], [-72.3, 41.7], [-72.3, 41.8], [-72.4, 41.7]]],
+}
+_FEATURES = {
+    "type": "FeatureCollection",
+    "layer_version": 3,
+    "features": [
+        {
+            "type": "Feature",
+            "properties": {"code": "0901301080", "name": "Andover"},
+            "geometry": _ANDOVER,
+        }
+    ],
+}
 # One example that can be posted as it stands; the other formats are no text.
 _FILE = {
     "requestBody": {
@@ -192,12 +228,7 @@ _FILE = {
                         {
                             "type": "Feature",
                             "properties": {"geoid": "0901301080", "name": "Andover"},
-                            "geometry": {
-                                "type": "Polygon",
-                                "coordinates": [
-                                    [[-72.4, 41.7], [-72.3, 41.7], [-72.3, 41.8], [-72.4, 41.7]]
-                                ],
-                            },
+                            "geometry": _ANDOVER,
                         }
                     ],
                 },

@@ -6,13 +6,34 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from services.geofence.psaps.bodies import RECORD
 from services.geofence.psaps.boundaries import Boundaries
 from services.geofence.psaps.directory import Period, Served
 from services.geofence.psaps.find_psaps import Found
 from shared.connecticut import town_by_geoid
 from shared.security.principal import Principal
+from shared.web.models import example
 
 STAFF = frozenset({"manager", "viewer", "admin"})
+
+ANDOVER = {"geoid": "0901301080", "name": "Andover"}
+_AT = "2026-02-03T15:00:00Z"
+_PERIOD: dict[str, Any] = {
+    **RECORD, "code": "1167", "valid_until": None,
+    "interpreter": {**RECORD["interpreter"], "limit": "Only for 9-1-1 calls.", "note": ""},
+}  # fmt: skip
+_PSAP = {**_PERIOD, "towns": [ANDOVER]}
+_KEPT = {"revision": 1, "superseded": False, "recorded_at": "2025-12-15T15:00:00Z",
+         "recorded_by": "psap-desk"}  # fmt: skip
+_RECORD = {**_PERIOD, "ended": False, "consolidated_into": None, **_KEPT}
+_SERVED = {"town": ANDOVER, "code": "1167", "valid_from": RECORD["valid_from"],
+           "valid_until": None, **_KEPT}  # fmt: skip
+_CANDIDATE = {"code": "1167", "boundary": "inside", "share_of_town": None, "by_town": True,
+              "psap": _PSAP}  # fmt: skip
+LAYER = {"kind": "psap", "version": 2, "since": "2026-01-05T14:00:00Z"}
+FOUND = {"at": _AT, "candidates": [_CANDIDATE], "agree": True, "on_edge": False,
+         "towns": [ANDOVER], "layers": [LAYER]}  # fmt: skip
+PAGE = {"at": _AT, "psaps": [_PSAP], "after": None}
 
 
 class TownName(BaseModel):
@@ -50,6 +71,8 @@ class InterpreterSeen(BaseModel):
 class PsapSeen(BaseModel):
     """A centre as it was at the asked time; partners see emergency numbers only."""
 
+    model_config = example(**_PSAP)
+
     code: str
     name: str
     valid_from: str
@@ -77,6 +100,8 @@ class PsapsFound(BaseModel):
     With `agree` null only one of them is known at that time.
     """
 
+    model_config = example(**FOUND)
+
     at: str
     candidates: list[CandidateSeen]
     agree: bool | None
@@ -88,6 +113,8 @@ class PsapsFound(BaseModel):
 class PsapPage(BaseModel):
     """A page of the directory as it was at a moment; `after` asks for the next one."""
 
+    model_config = example(**PAGE)
+
     at: str
     psaps: list[PsapSeen]
     after: str | None
@@ -95,6 +122,8 @@ class PsapPage(BaseModel):
 
 class RecordSeen(PsapSeen):
     """One record of a centre, and who kept it when; `superseded` by a correction."""
+
+    model_config = example(**_RECORD)
 
     ended: bool
     consolidated_into: str | None
@@ -120,6 +149,8 @@ class ServedSeen(BaseModel):
 class History(BaseModel):
     """All that was ever said of a centre, oldest first."""
 
+    model_config = example(code="1167", records=[_RECORD], towns=[_SERVED])
+
     code: str
     records: list[RecordSeen]
     towns: list[ServedSeen]
@@ -128,11 +159,17 @@ class History(BaseModel):
 class TownsServed(BaseModel):
     """What holds for towns from a moment on."""
 
+    model_config = example(towns=[_SERVED])
+
     towns: list[ServedSeen]
 
 
 class Consolidated(BaseModel):
     """The centre that ends, the one that takes over, and the towns that go with it."""
+
+    model_config = example(
+        code="1166", into="1167", valid_from=RECORD["valid_from"], towns=[_SERVED]
+    )
 
     code: str
     into: str

@@ -1,14 +1,13 @@
 """HTTP in: which 9-1-1 centre a point or town has, at any time, and what is kept of centres."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from fastapi import Path as InPath
 
 from services.geofence.psaps import answers, store
 from services.geofence.psaps.bodies import (
-    CODE,
     At,
+    InCode,
     NewConsolidation,
     NewPsap,
     NewRecord,
@@ -29,9 +28,24 @@ from shared.db.session import Database
 from shared.security.principal import Principal
 from shared.web.auth import require
 from shared.web.errors import not_found, unprocessable
+from shared.web.models import NULL, swap
 
-Code = Annotated[str, InPath(pattern=CODE, max_length=64)]
-Degrees = Annotated[float | None, Query(ge=-180, le=180, allow_inf_nan=False)]
+_FOUND_OR_LISTED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            "application/json": {
+                "examples": {
+                    "found": {"value": swap(answers.FOUND, None, NULL)},
+                    "listed": {"value": swap(answers.PAGE, None, NULL)},
+                }
+            }
+        }
+    }
+}
+
+
+def _degrees(example: float) -> Any:
+    return Query(ge=-180, le=180, allow_inf_nan=False, examples=[example])
 
 
 def make_routers(*, database: Database, clock: Clock, ring_through_days: int) -> list[APIRouter]:
@@ -52,14 +66,14 @@ def make_routers(*, database: Database, clock: Clock, ring_through_days: int) ->
 def _make_router(*, database: Database, clock: Clock, drawings: Drawings) -> APIRouter:
     router = APIRouter(prefix="/v1/psaps", tags=["psaps"])
 
-    @router.get("", response_model_exclude_unset=True)
+    @router.get("", response_model_exclude_unset=True, responses=_FOUND_OR_LISTED)
     async def get_psaps(
-        lon: Degrees = None,
-        lat: Annotated[float | None, Query(ge=-180, le=180, allow_inf_nan=False)] = None,
-        town: Annotated[str | None, Query(min_length=1, max_length=100)] = None,
-        at: At | None = None,
-        after: Annotated[str, Query(max_length=64)] = "",
-        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+        lon: Annotated[float | None, _degrees(-72.3761)] = None,
+        lat: Annotated[float | None, _degrees(41.7331)] = None,
+        town: Annotated[str | None, Query(min_length=1, max_length=100, examples=["Kent"])] = None,
+        at: At = None,
+        after: Annotated[str, Query(max_length=64, examples=["1167"])] = "",
+        limit: Annotated[int, Query(ge=1, le=200, examples=[50])] = 50,
         who: Principal = require("manager", "viewer", "admin", "partner"),
     ) -> answers.PsapsFound | answers.PsapPage:
         """Say which centre a point (`lon`, `lat`) or a `town` has or had; without either, list."""
@@ -95,7 +109,7 @@ def _make_router(*, database: Database, clock: Clock, drawings: Drawings) -> API
 
     @router.post("/{code}/records", status_code=201, response_model_exclude_unset=True)
     async def post_record(
-        code: Code, body: NewRecord, response: Response, who: Principal = require("admin")
+        code: InCode, body: NewRecord, response: Response, who: Principal = require("admin")
     ) -> answers.RecordSeen:
         """Say what holds for a centre from a moment on; 200 where just that was said before."""
         check_moment(body.valid_from, now=clock.now())
@@ -109,7 +123,7 @@ def _make_router(*, database: Database, clock: Clock, drawings: Drawings) -> API
 
     @router.post("/{code}/towns")
     async def post_towns(
-        code: Code, body: NewTowns, who: Principal = require("admin")
+        code: InCode, body: NewTowns, who: Principal = require("admin")
     ) -> answers.TownsServed:
         """Give towns to a centre from a moment on; each leaves the one it had till then."""
         check_moment(body.valid_from, now=clock.now())
@@ -121,7 +135,7 @@ def _make_router(*, database: Database, clock: Clock, drawings: Drawings) -> API
 
     @router.post("/{code}/consolidation")
     async def post_consolidation(
-        code: Code, body: NewConsolidation, who: Principal = require("admin")
+        code: InCode, body: NewConsolidation, who: Principal = require("admin")
     ) -> answers.Consolidated:
         """End a centre at a moment and give all its towns to another from then on."""
         check_moment(body.valid_from, now=clock.now())
@@ -138,7 +152,7 @@ def _make_router(*, database: Database, clock: Clock, drawings: Drawings) -> API
 
     @router.get("/{code}/history", response_model_exclude_unset=True)
     async def get_history(
-        code: Code, who: Principal = require("manager", "viewer", "admin")
+        code: InCode, who: Principal = require("manager", "viewer", "admin")
     ) -> answers.History:
         """Show all that was ever said of a centre, what was corrected as well, and by whom."""
         async with database.transaction() as tx:

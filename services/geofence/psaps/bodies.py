@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
+from fastapi import Path, Query
 from pydantic import (
     AfterValidator,
     AwareDatetime,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
 )
@@ -16,8 +16,8 @@ from pydantic_core import PydanticCustomError
 
 from services.geofence.psaps.directory import Entry, Interpreter, Police
 from services.geofence.psaps.entries import EntryRefused, read_number, read_text
-from shared.web.app import StrictModel
 from shared.web.errors import Fault, Problem, unprocessable
+from shared.web.models import StrictModel, example
 
 LONGEST_NAME = 200
 LONGEST_NOTE = 500
@@ -47,9 +47,11 @@ def _in_range(moment: datetime) -> datetime:
 
 
 # A moment in a query; in bodies the model sees to it.
-At = Annotated[AwareDatetime, BeforeValidator(_exact), AfterValidator(_in_range)]
+_Moment = Annotated[AwareDatetime, BeforeValidator(_exact), AfterValidator(_in_range)]
+At = Annotated[_Moment | None, Query(examples=["2026-02-03T15:00:00Z"])]
+InCode = Annotated[str, Path(pattern=CODE, max_length=64, examples=["1167"])]
 
-_RECORD: dict[str, Any] = {
+RECORD: dict[str, Any] = {
     "valid_from": "2026-01-01T05:00:00Z",
     "name": "Andover Regional Communications",
     "fallout_numbers": ["+18605550111"],
@@ -78,7 +80,7 @@ class InterpreterLine(StrictModel):
 class NewRecord(StrictModel):
     """What holds for a centre from a moment on, whole: what is left out is not there."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_RECORD]})
+    model_config = example(**RECORD)
 
     valid_from: datetime
     name: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
@@ -93,9 +95,7 @@ class NewRecord(StrictModel):
 class NewPsap(NewRecord):
     """A centre that is new to the directory, with the towns it serves from then on."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"code": "1167", **_RECORD, "towns": ["0901301080"]}]}
-    )
+    model_config = example(code="1167", **RECORD, towns=["0901301080"])
 
     code: Code
     towns: Annotated[list[Geoid], Field(max_length=169, default_factory=list)]
@@ -104,11 +104,7 @@ class NewPsap(NewRecord):
 class NewTowns(StrictModel):
     """Towns that belong to the centre from a moment on."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"valid_from": "2026-01-01T05:00:00Z", "towns": ["0901301080"]}]
-        }
-    )
+    model_config = example(valid_from="2026-01-01T05:00:00Z", towns=["0901301080"])
 
     valid_from: datetime
     towns: Annotated[list[Geoid], Field(min_length=1, max_length=169)]
@@ -117,9 +113,7 @@ class NewTowns(StrictModel):
 class NewConsolidation(StrictModel):
     """The centre that takes over, and when."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"into": "1168", "valid_from": "2026-07-01T04:00:00Z"}]}
-    )
+    model_config = example(into="1168", valid_from="2026-07-01T04:00:00Z")
 
     into: Code
     valid_from: datetime

@@ -1,9 +1,9 @@
 """How often codes may be asked for: per address, number block, network and in all (S21)."""
 
-import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from shared.security.networks import network_of
 from shared.security.sealing import AddressHasher
 
 HOUR_S, DAY_S = 3600, 86_400
@@ -25,7 +25,7 @@ def brakes_for(
 
     client: the caller's IP address; its /24, or /56 for IPv6, shares one counter.
     """
-    found = [Brake(f"codes:net:{_network(client)}", 100, HOUR_S)]
+    found = [Brake(f"codes:net:{network_of(client)}", 100, HOUR_S)]
     # The same address for texts and calls is one: two codes would go to one phone.
     for address in dict.fromkeys(addresses):
         found.extend(_of_address(address, hasher))
@@ -41,14 +41,3 @@ def _of_address(address: str, hasher: AddressHasher) -> Iterator[Brake]:
     if address.startswith("+"):
         # The first seven digits: a block of ten thousand numbers, which pumping walks through.
         yield Brake(f"codes:block:{address[:8]}", 100, HOUR_S)
-
-
-def _network(client: str | None) -> str:
-    try:
-        parsed = ipaddress.ip_address(client or "")
-    except ValueError:
-        return "unknown"
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
-        parsed = parsed.ipv4_mapped
-    prefix = 24 if parsed.version == 4 else 56
-    return str(ipaddress.ip_network(f"{parsed}/{prefix}", strict=False))

@@ -42,7 +42,7 @@ _CHANGED = problem_examples([401, 404, 412, 422, 428])
 _ETAG = re.compile(r'(?:W/)?"(\d{1,18})"')
 
 
-async def _own(subscriber_id: UUID, who: Principal = require(ROLE)) -> UUID:
+async def _own(subscriber_id: answers.SubscriberId, who: Principal = require(ROLE)) -> UUID:
     """Let residents at their own profile only; another's is not there at all."""
     if who.subject != str(subscriber_id):
         raise not_found()
@@ -135,7 +135,7 @@ async def post_subscriber(
     responses=problem_examples([404, 410, 422, 429]),
 )
 async def post_confirm(
-    subscriber_id: UUID, body: bodies.ConfirmBody, doors: Doors
+    subscriber_id: answers.SubscriberId, body: bodies.ConfirmBody, doors: Doors
 ) -> answers.Confirmed:
     """Confirm a contact point with its code, and get the token that manages the profile."""
     attempt = Attempt(subscriber_id, body.contact, body.code)
@@ -169,7 +169,7 @@ async def post_confirm(
     responses=problem_examples([404, 422, 429]),
 )
 async def post_code(
-    subscriber_id: UUID, body: bodies.ResendBody, request: Request, doors: Doors
+    subscriber_id: answers.SubscriberId, body: bodies.ResendBody, request: Request, doors: Doors
 ) -> answers.SignedUp:
     """Send a contact point a new code."""
     async with doors.database.transaction() as tx:
@@ -230,7 +230,7 @@ async def post_contact_point(body: bodies.ContactBody, me: Resident) -> answers.
 
 @router.patch("/{subscriber_id}/contact-points/{contact_id}", responses=_CHANGED)
 async def patch_contact_point(
-    contact_id: UUID, body: bodies.ReceiveBody, me: Resident
+    contact_id: answers.ContactId, body: bodies.ReceiveBody, me: Resident
 ) -> answers.ProfileAnswer:
     """Stop alerts to a contact point, or take that back."""
     async with me.doors.database.transaction() as tx:
@@ -239,7 +239,9 @@ async def patch_contact_point(
 
 
 @router.delete("/{subscriber_id}/contact-points/{contact_id}", responses=_CHANGED)
-async def delete_contact_point(contact_id: UUID, me: Resident) -> answers.ProfileAnswer:
+async def delete_contact_point(
+    contact_id: answers.ContactId, me: Resident
+) -> answers.ProfileAnswer:
     """Remove a contact point."""
     return await me.amend(Amendment(expect=me.expected(), remove_contacts=(contact_id,)))
 
@@ -251,14 +253,16 @@ async def post_place(body: bodies.PlaceBody, me: Resident) -> answers.ProfileAns
 
 
 @router.put("/{subscriber_id}/places/{place_id}", responses=_CHANGED)
-async def put_place(place_id: UUID, body: bodies.PlaceBody, me: Resident) -> answers.ProfileAnswer:
+async def put_place(
+    place_id: answers.PlaceId, body: bodies.PlaceBody, me: Resident
+) -> answers.ProfileAnswer:
     """Move a place."""
     wish = Amendment(expect=me.expected(), move_places=((place_id, body.record()),))
     return await me.amend(wish)
 
 
 @router.delete("/{subscriber_id}/places/{place_id}", responses=_CHANGED)
-async def delete_place(place_id: UUID, me: Resident) -> answers.ProfileAnswer:
+async def delete_place(place_id: answers.PlaceId, me: Resident) -> answers.ProfileAnswer:
     """Remove a place; the resident stays, also without any."""
     return await me.amend(Amendment(expect=me.expected(), remove_places=(place_id,)))
 

@@ -8,7 +8,6 @@ from uuid import UUID
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationInfo,
@@ -34,7 +33,7 @@ from services.subscriber.roster.resident import (
     NewContact,
     NewPlace,
 )
-from shared.web.app import StrictModel
+from shared.web.models import StrictModel, example
 
 T = TypeVar("T")
 
@@ -55,10 +54,6 @@ def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
-def _example(**example: Any) -> ConfigDict:
-    return ConfigDict(json_schema_extra={"examples": [example]})
-
-
 Text = Annotated[str, StringConstraints(max_length=400)]
 Language = Annotated[Text, AfterValidator(lambda raw: _told(read_language, raw))]
 Label = Annotated[Text, AfterValidator(lambda raw: _told(read_label, raw))]
@@ -72,7 +67,7 @@ _PLACE: dict[str, Any] = {"label": "home", "lon": -72.6734, "lat": 41.7658}
 class ContactBody(StrictModel):
     """A contact point: a telephone number for sms or voice, or an e-mail address."""
 
-    model_config = _example(**_POINT)
+    model_config = example(**_POINT)
 
     channel: Channel
     address: Text
@@ -93,7 +88,7 @@ class ContactBody(StrictModel):
 class PlaceBody(StrictModel):
     """A place to be warned for: degrees WGS 84, uncertainty in metres."""
 
-    model_config = _example(**_PLACE)
+    model_config = example(**_PLACE)
 
     label: Label = ""
     lon: float
@@ -113,7 +108,7 @@ class PlaceBody(StrictModel):
 class ConsentBody(StrictModel):
     """That a person agreed, to which words, and when if not now."""
 
-    model_config = _example(given=True, wording="2026-01")
+    model_config = example(given=True, wording="2026-01")
 
     given: Literal[True]
     wording: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,40}$")]
@@ -130,7 +125,7 @@ class ConsentBody(StrictModel):
 class SignUpBody(StrictModel):
     """A new resident."""
 
-    model_config = _example(
+    model_config = example(
         language="en",
         consent={"given": True, "wording": "2026-01"},
         contact_points=[_POINT, {"channel": "email", "address": "resident@example.com"}],
@@ -156,7 +151,7 @@ class SignUpBody(StrictModel):
 class ConfirmBody(StrictModel):
     """A code, and the contact point it was sent to: its number in the sign-up, or its id."""
 
-    model_config = _example(contact=0, code="123456")
+    model_config = example(contact=0, code="123456")
 
     contact: Contact
     code: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
@@ -165,7 +160,7 @@ class ConfirmBody(StrictModel):
 class ResendBody(StrictModel):
     """The contact point that wants a new code."""
 
-    model_config = _example(contact=0)
+    model_config = example(contact=0)
 
     contact: Contact
 
@@ -173,7 +168,7 @@ class ResendBody(StrictModel):
 class ChangeBody(StrictModel):
     """What to change; what is left out stays. `order` names every contact point once."""
 
-    model_config = _example(language="es", severity_floor="Severe")
+    model_config = example(language="es", severity_floor="Severe")
 
     language: Language | None = None
     categories: Categories | None = None
@@ -184,6 +179,6 @@ class ChangeBody(StrictModel):
 class ReceiveBody(StrictModel):
     """Whether alerts shall go to a contact point: false is STOP, true takes it back."""
 
-    model_config = _example(receive=False)
+    model_config = example(receive=False)
 
     receive: bool

@@ -23,7 +23,16 @@ from shared.service import Role
 from shared.web.auth import access
 from tests.conftest import KeyRings
 from tests.service.geofence.parts import eventually, running
-from tests.simulated import ACCOUNT, MAIL_FROM, SMS_FROM, TOKEN, VOICE_FROM, listening
+from tests.simulated import (
+    ACCOUNT,
+    MAIL_FROM,
+    SMS_FROM,
+    TOKEN,
+    VOICE_FROM,
+    listening,
+    take_port,
+    url_of,
+)
 
 PUBLIC_URL = "https://alerts.ct.example"
 SERVICES = ("subscriber", "geofence", "dispatcher")
@@ -122,7 +131,8 @@ async def open_apis(
 ) -> AsyncIterator[Apis]:
     """Assemble the three applications on databases whose addresses `urls` gives.
 
-    The dispatcher asks the geofence over a real port; what the geofence's index needs, runs.
+    The dispatcher and the geofence ask each other over real ports; what the geofence's index
+    needs, runs.
     """
     bus = Bus(kafka, namespace=f"t{uuid4().hex[:8]}", client_id="test", partitions=2)
     await bus.create_topics()
@@ -137,6 +147,7 @@ async def open_apis(
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bus.close)
         apis: Apis = {}
+        partner: dict[str, str] = {}
 
         async def add(service: str, role: Role) -> Api:
             stack.push_async_callback(role.closing.aclose)
@@ -148,10 +159,14 @@ async def open_apis(
             )
             client = httpx2.AsyncClient(transport=transport, base_url="http://test")
             opened = await stack.enter_async_context(client)
-            apis[service] = Api(service, role, opened, keyrings, bus)
+            apis[service] = Api(service, role, opened, keyrings, bus, partner)
             return apis[service]
 
-        replica = await geofence.assemble("replica", GeofenceSettings(**given("geofence")))
+        door = take_port()
+        stack.callback(door.close)
+        replica = await geofence.assemble(
+            "replica", GeofenceSettings(**given("geofence"), dispatcher_url=url_of(door))
+        )
         near = await add("geofence", replica)
         # Alerts are not heard here: the index and the HTTP are all that is asked.
         tail = [part for part in replica.parts if part.name not in ("audience", "heartbeat")]
@@ -168,7 +183,8 @@ async def open_apis(
             twilio_account_sid=ACCOUNT, twilio_auth_token=TOKEN, sms_from=SMS_FROM,
             voice_from=VOICE_FROM, mail_from=MAIL_FROM,
         )  # fmt: skip
-        await add("dispatcher", await dispatcher.assemble("api", settings))
+        far = await add("dispatcher", await dispatcher.assemble("api", settings))
+        await stack.enter_async_context(listening(far.app, at=door))
         yield apis
 
 
@@ -185,12 +201,15 @@ def examples_of(content: dict[str, Any], document: dict[str, Any]) -> list[Any]:
 
 
 async def enrol(api: Api, **changes: Any) -> str:
-    """Enrol a partner with the dispatcher; return its sender."""
+    """Enrol a partner with the dispatcher, whose key is every service's from now on.
+
+    Return its sender.
+    """
     sender = f"{uuid4().hex}@example.org"
     body = {"name": "Weather", "sender": sender, "categories": ["Met"], "town": "*", **changes}
     answer = await api.client.post("/v1/partners", json=body, headers=api.headers("admin"))
     assert answer.status_code == 201, answer.text
-    api.partner = {"X-Api-Key": answer.json()["api_key"]}
+    api.partner["X-Api-Key"] = answer.json()["api_key"]
     return sender
 
 

@@ -61,7 +61,7 @@ def test_every_operation_that_is_documented_was_looked_at(apis: Apis, service: s
     }
     assert documented
     walked = {one.name for one in apis[service].operations()}
-    assert walked - documented == (set(GUARDED_OTHERWISE) if service == "dispatcher" else set())
+    assert walked == documented
 
 
 @pytest.mark.shows("S13", "bad:J24")
@@ -87,9 +87,6 @@ async def test_every_other_role_is_refused_by_a_guarded_route(apis: Apis, servic
     api = apis[service]
     for operation in guarded(api):
         for role in ROLES - {"resident"} - (operation.roles or frozenset()):
-            # The geofence knows no keys of partners, so that one has no token there.
-            if role == "partner" and not api.partner:
-                continue
             status, problem = await ask(api, operation, headers=api.headers(role))
             assert (status, problem["type"].rpartition(":")[2]) == (403, "forbidden"), (
                 operation,

@@ -58,6 +58,7 @@ def settings_for(bus: Bus, database: ServiceDatabase, keyrings: KeyRings) -> Geo
         keyring=keyrings.path("geofence"),
         database_url=database.app_url,
         port=0,
+        dispatcher_url="http://127.0.0.1:1",
         # The fewest, as each test's own replica starts them anew.
         area_processes=2,
     )

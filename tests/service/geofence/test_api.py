@@ -179,9 +179,12 @@ async def test_the_resolved_area_is_signed_and_its_digest_is_of_the_wkb(
             {"type": "feature", "kind": "town", "code": "2"},
         ]
     }
+    beside = [{"scheme": "SAME", "value": code} for code in ("009001", "036061")]
+    area["beside"] = [{"type": "geocode", **one} for one in beside]
     response = await desk.post(RESOLVE, {"area": area}, **desk.dispatcher())
     assert response.status_code == 200
     answer = response.json()
+    assert answer["beside"] == [{**beside[0], "known": True}, {**beside[1], "known": False}]
     signed = {name: value for name, value in answer.items() if name != "signature"}
     world.dispatcher_keys.verifier.verify(
         producer="geofence",

@@ -164,6 +164,20 @@ async def test_a_window_ends_and_counting_begins_again(database: Database) -> No
         assert await storage.reset() == 0
 
 
+@pytest.mark.shows("S43")
+async def test_a_full_window_is_seen_without_being_counted(database: Database) -> None:
+    limits = Limits(database, "dispatcher")
+    for _ in range(2):
+        for _ in range(3):
+            await limits.check("a", limit=2, per_s=60)
+        await limits.hit(None, "a", limit=2, per_s=60)
+    with pytest.raises(Problem) as refused:
+        await limits.check("a", limit=2, per_s=60)
+    assert refused.value.status == 429
+    assert 1 <= int(refused.value.headers["Retry-After"]) <= 60
+    await limits.check("b", limit=2, per_s=60)
+
+
 async def test_a_refused_request_still_counts(database: Database) -> None:
     limits = Limits(database, "dispatcher")
 

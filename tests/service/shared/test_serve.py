@@ -215,3 +215,24 @@ async def test_malformed_http_gets_its_refusal(start: Start) -> None:
             assert answer.split()[1] == str(status).encode(), row
             writer.close()
             await writer.wait_closed()
+
+
+async def test_a_body_broken_off_by_its_sender_is_no_failure_of_ours(start: Start) -> None:
+    async with start() as running:
+        api, management = await ports(running)
+        _, writer = await asyncio.open_connection("127.0.0.1", api)
+        head = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        writer.write(head + b"Content-Length: 700\r\n\r\n" + b'{"n":')
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        await running.until("request.broken_off")
+        assert '"level": "info"' in running.printed[-1]
+        async with httpx2.AsyncClient() as client:
+            counted = (await client.get(f"http://127.0.0.1:{management}/metrics")).text
+        assert 'route="/echo",service="test",status="499"' in counted
+        assert 'status="5' not in counted
+        running.process.send_signal(signal.SIGTERM)
+        code, printed = await running.ended()
+    assert code == 0
+    assert "request.failed" not in printed

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 
@@ -33,7 +34,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.delenv("CTALERT_ENVIRONMENT", raising=False)
     monkeypatch.setattr(command, "servers", nothing)
-    monkeypatch.setattr(command, "only_one", nothing)
+    monkeypatch.setattr(command, "hold_places", lambda roles: nullcontext())
     monkeypatch.setattr("ctalert.provision.provide", lambda addresses: dict(os.environ))
     monkeypatch.setattr(command, "migrate", lambda environment: note("migrate"))
     monkeypatch.setattr(command, "run_roles", lambda roles: note(f"roles {' '.join(roles)}"))

@@ -34,7 +34,7 @@ def test_each_service_holds_only_what_it_may(folder: Path) -> None:
     assert held == {
         "issuer": {"issuer"},
         "subscriber": {"sealer", "hasher", "links"},
-        "geofence": {"signer"},
+        "geofence": {"signer", "issuer"},
         "dispatcher": {"sealer", "hasher", "signer", "links", "issuer"},
     }
     private = orjson.loads((folder / "dispatcher.json").read_bytes())["signing"]["private"]
@@ -82,6 +82,28 @@ def test_files_are_the_owners_alone_and_made_once(folder: Path) -> None:
     (folder / "geofence.json").unlink()
     with pytest.raises(FileExistsError):
         make_keyrings(folder)
+
+
+@pytest.mark.shows("S41")
+def test_rings_of_a_geofence_that_asked_nobody_are_given_its_token_key(folder: Path) -> None:
+    for path in folder.iterdir():
+        ring = orjson.loads(path.read_bytes())
+        del ring["issuers"]["service:geofence"]
+        if path.stem == "geofence":
+            del ring["issuing"]
+        path.write_bytes(orjson.dumps(ring))
+    before = {path.stem: orjson.loads(path.read_bytes()) for path in folder.iterdir()}
+    make_keyrings(folder)
+    after = {path.stem: orjson.loads(path.read_bytes()) for path in folder.iterdir()}
+    issuer = KeyRing.load(folder / "geofence.json").tokens.issuer
+    assert issuer
+    token = issuer.issue(subject="geofence", roles=["service"])
+    for name, ring in after.items():
+        who = KeyRing.load(folder / f"{name}.json").tokens.verifier.verify(token)
+        assert (who.kind, who.subject) == ("service", "geofence")
+        del ring["issuers"]["service:geofence"]
+    del after["geofence"]["issuing"]
+    assert after == before
 
 
 WEAK = [

@@ -129,6 +129,18 @@ async def test_a_callback_that_fails_is_tried_again(
     assert "i-twilio-idempotency-token" in heard[1].headers
 
 
+async def test_odd_numbers_beside_a_callback_stop_no_callbacks(
+    simulators: Running, receiver: Receiver
+) -> None:
+    odd = f"{receiver.url}/v1/receipts/twilio/sms/{uuid4()}?epoch=1#rc=many&rt=-"
+    _, made = await create(simulators.url, receiver, StatusCallback=odd)
+    await receiver.until(2)
+    _, after = await create(simulators.url, receiver)
+    await receiver.until(4)
+    for sid in (made["sid"], after["sid"]):
+        assert receiver.statuses(sid) == ["sent", "delivered"]
+
+
 async def test_a_resident_s_stop_reaches_the_webhook_and_the_list(
     simulators: Running, receiver: Receiver
 ) -> None:
@@ -169,6 +181,42 @@ async def test_rules_that_mean_nothing_are_refused(simulators: Running) -> None:
         ):
             async with session.post(f"{simulators.url}/simulator/rules", data=body) as reply:
                 assert reply.status == 422
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/simulator/ledger?limit=abc", 422),
+        ("/simulator/ledger?limit=-1", 422),
+        ("/simulator/ledger?limit=", 422),
+        ("/simulator/ledger?after=1e3", 422),
+        (f"/simulator/ledger?after={'9' * 5000}", 422),
+        ("/simulator/ledger?after=999&limit=0", 200),
+        (f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json?PageSize=many", 400),
+        (f"/2010-04-01/Accounts/{ACCOUNT}/Calls.json?Page=-1", 400),
+        (f"/2010-04-01/Accounts/{ACCOUNT}/Calls.json?Page=7&PageSize=0", 200),
+    ],
+)
+async def test_a_query_that_cannot_be_read_is_refused(
+    simulators: Running, path: str, status: int
+) -> None:
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": AUTH}) as session,
+        session.get(simulators.url + path) as reply,
+    ):
+        assert reply.status == status
+        if status >= 400:
+            assert (await reply.json())["message"]
+
+
+@pytest.mark.parametrize("kind", ["Messages", "Calls"])
+async def test_a_form_that_is_no_text_is_refused(simulators: Running, kind: str) -> None:
+    path = f"{simulators.url}/2010-04-01/Accounts/{ACCOUNT}/{kind}.json"
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": AUTH}) as session,
+        session.post(path, data=b"To=\xff\xfe") as reply,
+    ):
+        assert (reply.status, (await reply.json())["code"]) == (400, 20001)
 
 
 async def test_a_killed_process_finds_everything_in_its_ledger(

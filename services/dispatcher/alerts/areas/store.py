@@ -9,18 +9,27 @@ import orjson
 from shared.db.session import Tx, execute, fetch
 
 
-async def hold(tx: Tx, alert_id: UUID, *, reason: str, codes: Sequence[str]) -> bool:
+async def hold(
+    tx: Tx,
+    alert_id: UUID,
+    *,
+    reason: str,
+    codes: Sequence[str],
+    answer: Mapping[str, Any] | None,
+) -> bool:
     """Hold a draft that has no area yet; say whether it was one, and not held before."""
     return bool(
         await execute(
             tx,
             """UPDATE dispatcher_alert
-                  SET area_hold = :reason, held_codes = CAST(:codes AS text[])
+                  SET area_hold = :reason, held_codes = CAST(:codes AS text[]),
+                      area_answer = CAST(:answer AS jsonb)
                 WHERE alert_id = :alert_id AND state = 'draft' AND area_digest IS NULL
                   AND area_hold IS NULL""",
             alert_id=alert_id,
             reason=reason,
             codes=list(codes),
+            answer=None if answer is None else orjson.dumps(answer).decode(),
         )
     )
 

@@ -53,6 +53,11 @@ class Area:
         return zlib.decompress(self.packed)
 
     @property
+    def beside(self) -> tuple[Mapping[str, Any], ...]:
+        """Return the geocodes beside its shapes: scheme, value, and whether each is known."""
+        return tuple(self.answer.get("beside", ()))
+
+    @property
     def km2(self) -> float:
         """Return how large it is in square kilometres."""
         return float(self.answer["area_km2"])

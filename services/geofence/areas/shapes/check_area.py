@@ -20,22 +20,35 @@ def check_area(drawn: Sequence[Drawn]) -> None:
 
 
 def _check_place(shape: Drawn) -> None:
-    if shape.centre is not None:
-        points = [shape.centre]
-    else:
-        points = [(x, y) for x, y in shapely.get_coordinates(shape.polygon).tolist()]
-    outside = [point for point in points if not in_service_area(*point)]
-    if not outside:
+    points = [shape.centre] if shape.centre is not None else _corners(shape)
+    outside = next((n for n, point in enumerate(points) if not in_service_area(*point)), None)
+    if outside is None:
         return
-    if all(is_swapped(lon, lat) for lon, lat in points):
+    at = shape.pointer if shape.centre is not None else _place(shape, outside)
+    if is_swapped(*points[outside]):
         raise GeometryRefused(
             "swapped-coordinates",
-            shape.pointer,
-            "Longitude comes first, then latitude; here they seem to be swapped.",
+            at,
+            "Longitude comes first, then latitude; swapped, this point would lie in Connecticut"
+            " or within 50 km of it.",
         )
-    lon, lat = outside[0]
     raise GeometryRefused(
-        "outside-service-area",
-        shape.pointer,
-        f"Longitude {lon:.5f}, latitude {lat:.5f} is more than 50 km from Connecticut.",
+        "outside-service-area", at, "This point is more than 50 km from Connecticut."
     )
+
+
+def _corners(shape: Drawn) -> list[tuple[float, float]]:
+    return [(x, y) for x, y in shapely.get_coordinates(shape.polygon).tolist()]
+
+
+def _place(shape: Drawn, corner: int) -> str:
+    """Return the pointer to a corner of a sketch, whose rings stand as they were drawn."""
+    many = shape.polygon.geom_type == "MultiPolygon"
+    for number, part in enumerate(shapely.get_parts(shape.polygon)):
+        for ring, line in enumerate(shapely.get_rings(part)):
+            size = len(line.coords)
+            if corner < size:
+                at = f"{shape.pointer}/coordinates"
+                return f"{at}/{number}/{ring}/{corner}" if many else f"{at}/{ring}/{corner}"
+            corner -= size
+    return shape.pointer

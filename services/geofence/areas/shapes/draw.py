@@ -57,12 +57,17 @@ def _draw(shape: Own, seen: set[object]) -> list[Drawn]:
     if isinstance(shape, Circle):
         key = (shape.lon, shape.lat, shape.radius_m)
         return [Drawn(circle(*key), shape.pointer, key[:2])] if _is_new(key, seen) else []
-    points = [one for one in shape.points if _is_new((*one, shape.radius_m, "dot"), seen)]
+    points = {
+        number: one
+        for number, one in enumerate(shape.points)
+        if _is_new((*one, shape.radius_m, "dot"), seen)
+    }
     if not points:
         return []
+    polygons = dots(np.array(list(points.values())), shape.radius_m)
     return [
-        Drawn(polygon, shape.pointer, point)
-        for point, polygon in zip(points, dots(np.array(points), shape.radius_m), strict=True)
+        Drawn(polygon, f"{shape.pointer}/points/{number}", point)
+        for (number, point), polygon in zip(points.items(), polygons, strict=True)
     ]
 
 

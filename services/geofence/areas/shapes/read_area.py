@@ -12,6 +12,7 @@ from services.geofence.areas.shapes.shape import (
     Saved,
     Shape,
     Sketch,
+    of_kind,
 )
 from services.geofence.layers.geometry import GeometryRefused
 from services.geofence.layers.kinds import KINDS
@@ -32,14 +33,16 @@ Members = dict[str, object]
 
 
 def read_area(area: object) -> Request:
-    """Read `{"include": [shape, …], "exclude": [shape, …]}`; `exclude` may be left out.
+    """Read `{"include": [shape, …], "exclude": [shape, …], "beside": [geocode, …]}`.
+
+    All but `include` may be left out.
 
     Raises:
         GeometryRefused: no area, nothing included, or a shape that means nothing.
     """
     if not isinstance(area, dict) or not area:
         raise GeometryRefused("area-required", "", "An area is required.")
-    _only(area, {"include", "exclude"}, "")
+    _only(area, {"include", "exclude", "beside"}, "")
     include = area.get("include")
     if not isinstance(include, list) or not include:
         # Everything but something is never meant: it would turn an area inside out.
@@ -48,7 +51,11 @@ def read_area(area: object) -> Request:
     exclude = area.get("exclude", [])
     if not isinstance(exclude, list):
         raise GeometryRefused("malformed-shape", "/exclude", "Exclude a list of shapes.")
-    request = Request(_read_shapes(include, "/include"), _read_shapes(exclude, "/exclude"))
+    request = Request(
+        _read_shapes(include, "/include"),
+        _read_shapes(exclude, "/exclude"),
+        _read_beside(area.get("beside", [])),
+    )
     drawn = sum(isinstance(shape, (Sketch, Circle, Dots)) for shape in request.shapes)
     if drawn > MOST_SHAPES:
         raise _too_many("/include", MOST_SHAPES)
@@ -58,6 +65,17 @@ def read_area(area: object) -> Request:
             "too-complex", "/include", f"At most {MOST_POINTS:,} points in all.", status=413
         )
     return request
+
+
+def _read_beside(shapes: object) -> tuple[Coded, ...]:
+    if not isinstance(shapes, list):
+        raise GeometryRefused("malformed-shape", "/beside", "A list of geocodes stands beside.")
+    read = _read_shapes(shapes, "/beside")
+    codes = tuple(of_kind(read, Coded))
+    if len(codes) < len(read):
+        at = next(shape.pointer for shape in read if not isinstance(shape, Coded))
+        raise GeometryRefused("malformed-shape", at, "Nothing but geocodes stands beside shapes.")
+    return codes
 
 
 def _read_shapes(shapes: list[object], at: str) -> tuple[Shape, ...]:

@@ -12,3 +12,8 @@ class ShapesRefused(GeometryRefused):
         first = faults[0]
         super().__init__(first.code, first.pointer, first.detail, status=first.status)
         self.faults = tuple(faults)
+
+
+def faults_of(refused: GeometryRefused) -> tuple[GeometryRefused, ...]:
+    """Return every fault of a refusal, which may be one alone."""
+    return refused.faults if isinstance(refused, ShapesRefused) else (refused,)

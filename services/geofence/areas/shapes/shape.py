@@ -82,14 +82,18 @@ _Kind = TypeVar("_Kind", Sketch, Circle, Dots, Named, Coded, Saved)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is meant: all of `include` without what lies inside `exclude`."""
+    """What is meant: all of `include` without what lies inside `exclude`.
+
+    `beside` are geocodes that the shapes stand for: nothing of theirs is added.
+    """
 
     include: tuple[Shape, ...]
     exclude: tuple[Shape, ...] = ()
+    beside: tuple[Coded, ...] = ()
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
-        """Return every shape, included ones first."""
+        """Return every shape that makes the area, included ones first."""
         return self.include + self.exclude
 
 

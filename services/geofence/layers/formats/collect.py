@@ -145,10 +145,9 @@ def _check_feature(member: object, at: str) -> dict[str, object]:
 def _check_place(area: Area, geometry: object, at: str) -> None:
     """Refuse what lies elsewhere in the world, as with swapped axes or a wrong system."""
     corners = shapely.get_coordinates(area)
-    found = outside(geometry)
-    if found is None:
+    pointer = outside(geometry)
+    if pointer is None:
         return
-    pointer, lon, lat = found
     if all(is_swapped(x, y) for x, y in corners[np.linspace(0, len(corners) - 1, 9, dtype=int)]):
         raise GeometryRefused(
             "swapped-coordinates",
@@ -156,7 +155,5 @@ def _check_place(area: Area, geometry: object, at: str) -> None:
             "Longitude comes first, then latitude; here they seem to be swapped.",
         )
     raise GeometryRefused(
-        "outside-service-area",
-        f"{at}{pointer}",
-        f"Longitude {lon:.5f}, latitude {lat:.5f} is nowhere near Connecticut.",
+        "outside-service-area", f"{at}{pointer}", "This corner is nowhere near Connecticut."
     )

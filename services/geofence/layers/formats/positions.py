@@ -67,8 +67,8 @@ def flatten(geometry: object, to_degrees: ToDegrees | None) -> tuple[object, boo
     return {**geometry, "coordinates": coordinates}, altitude
 
 
-def outside(geometry: object) -> tuple[str, float, float] | None:
-    """Return pointer, longitude and latitude of the first corner far away, of a read geometry."""
+def outside(geometry: object) -> str | None:
+    """Return the pointer of the first corner far away, of a read geometry."""
     many = isinstance(geometry, dict) and geometry["type"] == "MultiPolygon"
     for number, rings in enumerate(_polygons(geometry)):
         for ring, positions in enumerate(rings):  # type: ignore[arg-type, var-annotated]
@@ -76,8 +76,7 @@ def outside(geometry: object) -> tuple[str, float, float] | None:
             far = np.flatnonzero(~is_near(points[:, 0], points[:, 1]))
             if len(far):
                 part = f"/{number}" if many else ""
-                lon, lat = points[far[0]].tolist()
-                return f"/coordinates{part}/{ring}/{far[0]}", lon, lat
+                return f"/coordinates{part}/{ring}/{far[0]}"
     return None
 
 

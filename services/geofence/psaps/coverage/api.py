@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
-from services.geofence.psaps.answers import LayerUsed, see_layer, stamp
+from services.geofence.psaps.answers import LAYER, LayerUsed, see_layer, stamp
 from services.geofence.psaps.bodies import At
 from services.geofence.psaps.boundaries import Drawings
 from services.geofence.psaps.coverage.gaps import ZoneCovered, cover_zones
@@ -24,10 +24,21 @@ from services.geofence.psaps.coverage.zones import AtLeast, Said, Status, ZoneSt
 from shared.clock import Clock
 from shared.db.session import Database
 from shared.security.principal import Principal
-from shared.web.app import StrictModel
 from shared.web.auth import require
+from shared.web.models import StrictModel, example
 
 MOST_STATUSES = 5_000
+_ALERT = {"alert_id": "019c241d-1c2b-7a4d-8e5f-6a7b8c9d0e1f", "version": 1}
+_ZONE = {"zone": "A-1", "status": "order", "since": "2026-02-03T15:00:00Z",
+         "said_by": "duty-manager"}  # fmt: skip
+_JUDGED = {**_ZONE, "name": "Harbor Road", "gap": "partly", "km2": 1.82, "uncovered_km2": 0.43,
+           "uncovered_share": 0.236264, "alerts": [_ALERT]}  # fmt: skip
+_COVERAGE: dict[str, Any] = {
+    "at": "2026-02-03T15:20:00Z", "at_least": "order", "tolerance": 0.01,
+    "layer": {**LAYER, "kind": "evacuation_zone"}, "statuses_known": True, "all_covered": False,
+    "zones_without_status": 14, "live_alerts": 1, "uncovered": [_JUDGED], "covered": [],
+    "not_in_layer": [], "unresolved_alerts": [], "unreadable_alerts": [],
+}  # fmt: skip
 
 
 class NewStatus(StrictModel):
@@ -41,12 +52,8 @@ class NewStatus(StrictModel):
 class NewStatuses(StrictModel):
     """Statuses of zones, all of which are kept or none."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"statuses": [{"zone": "A-1", "status": "order", "at": "2026-02-03T15:00:00Z"}]}
-            ]
-        }
+    model_config = example(
+        statuses=[{"zone": "A-1", "status": "order", "at": "2026-02-03T15:00:00Z"}]
     )
 
     statuses: Annotated[list[NewStatus], Field(min_length=1, max_length=MOST_STATUSES)]
@@ -54,6 +61,8 @@ class NewStatuses(StrictModel):
 
 class StatusesKept(BaseModel):
     """How many were kept, how many said nothing new, and of which zones a newer one stands."""
+
+    model_config = example(kept=11, unchanged=2, older=["A-3"])
 
     kept: int
     unchanged: int
@@ -94,6 +103,8 @@ class CoverageSeen(BaseModel):
     Alerts whose people have not been found yet, or whose area cannot be read, cover nothing.
     """
 
+    model_config = example(**_COVERAGE)
+
     at: str
     at_least: AtLeast
     tolerance: float
@@ -126,9 +137,11 @@ def make_router(*, database: Database, clock: Clock, drawings: Drawings) -> APIR
 
     @router.get("/v1/coverage")
     async def get_coverage(
-        at: At | None = None,
-        at_least: AtLeast = "order",
-        tolerance: Annotated[float, Query(ge=0, le=0.5, allow_inf_nan=False)] = 0.0,
+        at: At = None,
+        at_least: Annotated[AtLeast, Query(examples=["warning"])] = "order",
+        tolerance: Annotated[
+            float, Query(ge=0, le=0.5, allow_inf_nan=False, examples=[0.01])
+        ] = 0.0,
         who: Principal = require("manager", "viewer", "admin"),
     ) -> CoverageSeen:
         """List zones under an order, to leave or to shelter, that no live alert covers.

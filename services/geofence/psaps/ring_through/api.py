@@ -5,12 +5,11 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from fastapi import Path as InPath
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, StringConstraints
 
 from services.geofence.psaps import store as directory
 from services.geofence.psaps.answers import TownName, stamp
-from services.geofence.psaps.bodies import CODE, LONGEST_NOTE, At, Number
+from services.geofence.psaps.bodies import LONGEST_NOTE, At, InCode, Number
 from services.geofence.psaps.boundaries import Drawings
 from services.geofence.psaps.directory import NumberKind
 from services.geofence.psaps.entries import EntryRefused, read_number, read_text
@@ -23,36 +22,44 @@ from services.geofence.psaps.ring_through.judge_compliance import (
 )
 from services.geofence.psaps.ring_through.record_test import record_test
 from services.geofence.psaps.ring_through.ringing import Outcome, RingTest
-from services.geofence.psaps.ring_through.write_csv import write_csv
+from services.geofence.psaps.ring_through.write_csv import HEADER, write_csv
 from shared.clock import Clock
 from shared.db.session import Database
 from shared.identifiers import new_id
 from shared.security.principal import Principal
-from shared.web.app import StrictModel
 from shared.web.auth import require
 from shared.web.errors import not_found, unprocessable
 from shared.web.idempotency import Digest, Key
+from shared.web.models import After, StrictModel, example
 
-Code = Annotated[str, InPath(pattern=CODE, max_length=64)]
 CSV = "text/csv; charset=utf-8"
+_RANG = {"kind": "fallout", "number": "+18605550111", "tested_at": "2026-02-03T15:00:00Z",
+         "outcome": "rang_through"}  # fmt: skip
+_TEST = {**_RANG, "note": "Answered at the second ring."}
+_KEPT = {**_TEST, "test_id": "019c241d-8f3b-7e60-a1c2-0d4e6f8a9b7c", "code": "1167",
+         "tested_by": "psap-desk", "recorded_at": "2026-02-03T15:04:11Z"}  # fmt: skip
+_REPORT = {
+    "at": "2026-02-07T15:00:00Z", "within_days": 90, "compliant": False,
+    "psaps": [
+        {"code": "1167", "name": "Andover Regional Communications",
+         "numbers": [{**_RANG, "age_days": 4, "compliant": True}], "missing": ["emergency"],
+         "has_boundary": True, "towns": 1, "compliant": False},
+    ],
+    "towns_without_psap": [{"geoid": "0900540290", "name": "Kent"}], "boundaries_known": True,
+    "psaps_without_boundary": [], "boundaries_without_psap": [],
+}  # fmt: skip
+_TABLE = f"""{",".join(HEADER)}\r
+number,1167,Andover Regional Communications,fallout,(860) 555-0111,2026-02-03T15:00:00Z,\
+rang_through,4,yes\r
+missing,1167,Andover Regional Communications,emergency,,,,,no\r
+town-without-psap,,Kent,,,,,,no\r
+"""
 
 
 class NewTest(StrictModel):
     """How a number rang when it was tried, and when that was."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "kind": "fallout",
-                    "number": "+18605550111",
-                    "tested_at": "2026-02-03T15:00:00Z",
-                    "outcome": "rang_through",
-                    "note": "Answered at the second ring.",
-                }
-            ]
-        }
-    )
+    model_config = example(**_TEST)
 
     kind: NumberKind
     number: Number
@@ -65,6 +72,7 @@ class TestSeen(BaseModel):
     """A test as it is kept."""
 
     __test__ = False
+    model_config = example(**_KEPT)
 
     test_id: UUID
     code: str
@@ -79,6 +87,8 @@ class TestSeen(BaseModel):
 
 class TestPage(BaseModel):
     """A page of a centre's tests, those kept last first; `after` asks for the next one."""
+
+    model_config = example(tests=[_KEPT], after=None)
 
     tests: list[TestSeen]
     after: UUID | None
@@ -110,6 +120,8 @@ class PsapReport(BaseModel):
 class ComplianceReport(BaseModel):
     """The whole state at a moment; `boundaries_known` false: there was no layer to compare with."""
 
+    model_config = example(**_REPORT)
+
     at: str
     within_days: int
     compliant: bool
@@ -128,7 +140,7 @@ def make_router(
 
     @router.post("/{code}/ring-through", status_code=201)
     async def post_test(
-        code: Code,
+        code: InCode,
         body: NewTest,
         response: Response,
         key: Key,
@@ -155,9 +167,9 @@ def make_router(
 
     @router.get("/{code}/ring-through")
     async def get_tests(
-        code: Code,
-        after: UUID | None = None,
-        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+        code: InCode,
+        after: After = None,
+        limit: Annotated[int, Query(ge=1, le=200, examples=[50])] = 50,
         who: Principal = require("manager", "viewer", "admin"),
     ) -> TestPage:
         """List a centre's tests, those kept last first."""
@@ -173,11 +185,13 @@ def make_router(
     @router.get(
         "/compliance",
         response_model=ComplianceReport,
-        responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+        responses={
+            200: {"content": {"text/csv": {"schema": {"type": "string"}, "example": _TABLE}}}
+        },
     )
     async def get_compliance(
-        at: At | None = None,
-        format: Annotated[Literal["json", "csv"], Query()] = "json",
+        at: At = None,
+        format: Annotated[Literal["json", "csv"], Query(examples=["csv"])] = "json",
         who: Principal = require("manager", "viewer", "admin"),
     ) -> Any:
         """Report which numbers are known to ring straight through, and what is missing."""

@@ -5,17 +5,29 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import shapely
-from pydantic import ConfigDict, StringConstraints
+from fastapi import Path
+from pydantic import StringConstraints
 
-from services.geofence.areas.answers import LayerUsed
+from services.geofence.areas.answers import MEASURED, TRIANGLE, LayerUsed
 from services.geofence.saved.saved_area import Listed, SavedArea
-from shared.web.models import StrictModel
+from shared.web.models import StrictModel, example
 
 _SHELTER: dict[str, Any] = {
     "name": "Two miles around the water works",
     "area": {"include": [{"type": "circle", "lon": -72.91, "lat": 41.33, "radius_m": 3200}]},
     "shared": False,
 }
+_SUMMARY: dict[str, Any] = {
+    "saved_area_id": "019bd6a4-51c7-7a0e-9d3b-2c4f6e8a0b1d", "town": "0901301080",
+    "name": "Below the lake dam", "shared": True, "version": 2, "digest": MEASURED["digest"],
+    "area_km2": MEASURED["area_km2"], "created_at": "2026-01-20T15:12:40Z",
+}  # fmt: skip
+_SAVED: dict[str, Any] = {
+    **_SUMMARY, **MEASURED, "layer_versions": [], "archived": False, "newest": 2,
+    "area": {"include": [{"type": "geojson", "geometry": TRIANGLE}]}, "geometry": TRIANGLE,
+    "created_by": "staff:duty-manager",
+}  # fmt: skip
+SavedAreaId = Annotated[UUID, Path(examples=[_SUMMARY["saved_area_id"]])]
 # No control characters, and none that turn the direction of what follows (S33).
 Name = Annotated[
     str,
@@ -31,7 +43,7 @@ Name = Annotated[
 class SavedAreaBody(StrictModel):
     """An area to be saved; `shared` lets the whole state use it, and nobody else change it."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_SHELTER]})
+    model_config = example(**_SHELTER)
 
     name: Name
     # Read by the grammar of areas, which knows where in it a fault is.
@@ -60,12 +72,16 @@ class SavedAreaSummary(StrictModel):
 class SavedAreaPage(StrictModel):
     """Saved areas in the order of their making; `after` asks for the next page, null at the end."""
 
+    model_config = example(saved_areas=[_SUMMARY], after=None)
+
     saved_areas: list[SavedAreaSummary]
     after: UUID | None
 
 
 class SavedAreaView(StrictModel):
     """A version of a saved area: what was asked for, and the geometry it came to for good."""
+
+    model_config = example(**_SAVED)
 
     saved_area_id: UUID
     town: str

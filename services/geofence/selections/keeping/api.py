@@ -4,7 +4,6 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
@@ -21,6 +20,7 @@ from services.geofence.saved.save_area import save_area
 from services.geofence.saved.saved_area import SavedArea, Wish
 from services.geofence.selections.keeping.answers import (
     SavedAreaBody,
+    SavedAreaId,
     SavedAreaPage,
     SavedAreaSummary,
     SavedAreaView,
@@ -31,6 +31,7 @@ from shared.security.principal import Principal
 from shared.web.auth import require
 from shared.web.errors import bad_request, not_found, precondition_required
 from shared.web.idempotency import Digest, Idempotency, Key
+from shared.web.models import After
 
 LARGEST_BODY = 512_000
 # An area is made inside its transaction, so that a key asked again meets the first request.
@@ -38,9 +39,9 @@ SAVED_AT_ONCE = 2
 
 _ETAG = re.compile(r'(?:W/)?"(\d{1,9})"')
 
-IfMatch = Annotated[str, Header()]
-Version = Annotated[int, Path(ge=1, lt=2**31)]
-Limit = Annotated[int, Query(ge=1, le=1_000)]
+IfMatch = Annotated[str, Header(examples=['"2"'])]
+Version = Annotated[int, Path(ge=1, lt=2**31, examples=[2])]
+Limit = Annotated[int, Query(ge=1, le=1_000, examples=[100])]
 
 
 def make_router(
@@ -64,6 +65,11 @@ def make_router(
         body: SavedAreaBody, key: Key, digest: Digest, who: Principal = require("manager")
     ) -> Response:
         """Save an area under a name of your jurisdiction's; it must lie inside it."""
+        # First of all: what was answered once has no need to wait for a place in the lane.
+        async with database.transaction(town=who.town) as tx:
+            first = await idempotency.answered(tx, principal=who, key=key, digest=digest)
+        if first is not None:
+            return first.response()
         async with saving.transaction(town=who.town) as tx:
             first = await idempotency.remember(tx, principal=who, key=key, digest=digest)
             if first is not None:
@@ -76,7 +82,7 @@ def make_router(
     @router.get("")
     async def get_saved_areas(
         limit: Limit = 100,
-        after: UUID | None = None,
+        after: After = None,
         who: Principal = require("manager", "viewer"),
     ) -> SavedAreaPage:
         """List the saved areas of your jurisdiction and those that others share."""
@@ -89,7 +95,9 @@ def make_router(
 
     @router.get("/{saved_area_id}")
     async def get_saved_area(
-        saved_area_id: UUID, response: Response, who: Principal = require("manager", "viewer")
+        saved_area_id: SavedAreaId,
+        response: Response,
+        who: Principal = require("manager", "viewer"),
     ) -> SavedAreaView:
         """Show the newest version of a saved area, its geometry too; its number is the ETag."""
         async with database.transaction(town=who.town) as tx:
@@ -99,7 +107,7 @@ def make_router(
 
     @router.get("/{saved_area_id}/versions/{version}")
     async def get_version(
-        saved_area_id: UUID, version: Version, who: Principal = require("manager", "viewer")
+        saved_area_id: SavedAreaId, version: Version, who: Principal = require("manager", "viewer")
     ) -> SavedAreaView:
         """Show a version of a saved area as it was written."""
         async with database.transaction(town=who.town) as tx:
@@ -112,7 +120,7 @@ def make_router(
         response_model=SavedAreaView,
     )
     async def put_saved_area(
-        saved_area_id: UUID,
+        saved_area_id: SavedAreaId,
         body: SavedAreaBody,
         if_match: IfMatch = "",
         who: Principal = require("manager"),
@@ -131,7 +139,9 @@ def make_router(
         return _written(made, saved, status=200)
 
     @router.delete("/{saved_area_id}", status_code=204)
-    async def delete_saved_area(saved_area_id: UUID, who: Principal = require("manager")) -> None:
+    async def delete_saved_area(
+        saved_area_id: SavedAreaId, who: Principal = require("manager")
+    ) -> None:
         """Archive a saved area: it is listed and used no more, and its versions can be read."""
         async with database.transaction(town=who.town) as tx:
             await archive_saved(tx, saved_area_id)

@@ -3,15 +3,19 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from services.geofence.areas.answers import LayerUsed
+from services.geofence.areas.answers import MEASURED, TRIANGLE, LayerUsed
 from services.geofence.layers.kinds import Layer
 from shared.web.errors import Problem, conflict
-from shared.web.models import StrictModel
+from shared.web.models import StrictModel, example
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 HouseNumber = Annotated[int, Field(ge=0, le=999_999)]
+_LAYERS: list[Any] = [{"kind": "address_point", "version": 1, "digest": "b7" * 32}]
+_DOTS: dict[str, Any] = {
+    "type": "points", "points": [[-72.3701, 41.7302], [-72.3761, 41.7331]], "radius_m": 30.0,
+}  # fmt: skip
 
 
 class UnmatchedRow(StrictModel):
@@ -29,6 +33,19 @@ class ListMatched(StrictModel):
     `columns` are those that were understood. Nothing of the list is kept.
     """
 
+    model_config = example(
+        rows=3,
+        blank=0,
+        matched=2,
+        points=2,
+        columns=["number", "street", "town", "lon", "lat"],
+        unmatched=[
+            {"row": 4, "reason": "unknown-number", "column": "number", "near": ["12", "14"]}
+        ],
+        shapes=[_DOTS],
+        layer_versions=_LAYERS,
+    )
+
     rows: int
     blank: int
     matched: int
@@ -42,14 +59,7 @@ class ListMatched(StrictModel):
 class StreetBody(StrictModel):
     """A street of a town, or the numbers of it from `first` to `last`, or those of one side."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"street": "Main Street", "town": "Hartford", "first": 100, "last": 198,
-                 "side": "even"}
-            ]
-        }
-    )  # fmt: skip
+    model_config = example(street="Main Street", town="Hartford", first=100, last=198, side="even")
 
     street: Text
     town: Text
@@ -72,6 +82,15 @@ class StreetMatched(StrictModel):
     `addresses` are those in the shapes, `beside` those that were not meant.
     """
 
+    model_config = example(
+        addresses=2,
+        beside=11,
+        points=2,
+        unmatched=[{"number": "118", "reason": "ambiguous"}],
+        shapes=[_DOTS],
+        layer_versions=_LAYERS,
+    )
+
     addresses: int
     beside: int
     points: int
@@ -82,6 +101,13 @@ class StreetMatched(StrictModel):
 
 class FileRead(StrictModel):
     """The shapes of a file, to be used in an area; bounds are west, south, east, north."""
+
+    model_config = example(
+        shapes=[{"type": "geojson", "geometry": TRIANGLE}],
+        area_km2=MEASURED["area_km2"],
+        vertices=MEASURED["vertices"],
+        bounds=[-72.4, 41.7, -72.3, 41.8],
+    )
 
     shapes: list[dict[str, Any]]
     area_km2: float

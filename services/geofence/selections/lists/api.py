@@ -40,8 +40,8 @@ LISTS_A_MINUTE, PER_S = 60, 60
 # Each file is read by a process of its own.
 FILES_AT_ONCE = 2
 
-Radius = Annotated[float, Query(ge=1, le=1_000, allow_inf_nan=False)]
-Words = Annotated[str | None, Query(min_length=1, max_length=200)]
+Radius = Annotated[float, Query(ge=1, le=1_000, allow_inf_nan=False, examples=[30])]
+Words = Annotated[str | None, Query(min_length=1, max_length=200, examples=["closures"])]
 
 
 def make_router(*, database: Database, workshop: Workshop, limits: Limits) -> APIRouter:

@@ -128,6 +128,62 @@ async def test_one_unknown_code_refuses_all_and_each_is_named(world: World) -> N
     assert places == [(f"/include/{number}/value", "unknown-geocode") for number in (1, 2, 3)]
 
 
+@pytest.mark.shows("C17", "C10")
+async def test_codes_beside_a_shape_are_looked_up_and_add_nothing(world: World) -> None:
+    await imported(world, "town", board(without="Bridgeport"))
+    await imported(world, "nws_zone", [Feature("CTZ010", "Southern New Haven", ZONE)])
+    await imported(world, "same", [Feature("036119", "Westchester", SEA)])
+    codes = {
+        # The gazetteer knows a county, whatever the layer of towns lacks.
+        ("SAME", "009001"): True, ("UGC", "CTC009"): True, ("FIPS", "09190"): True,
+        ("TOWN", "Kent"): True, ("UGC", "CTZ010"): True, ("SAME", "036119"): True,
+        ("SAME", "036061"): False, ("UGC", "NYZ067"): False, ("UGC", "NYC061"): False,
+        ("FIPS", "36061"): False, ("UGC", "GMZ130"): False,
+    }  # fmt: skip
+    found = await made(world, code("TOWN", "Kent"), beside=[code(*one) for one in codes])
+    assert found.area.geometry.equals(BOARD["Kent"])
+    assert [(one.kind, one.version) for one in found.layers] == [("town", 1)]
+    assert {(one.code.scheme, one.code.value): one.is_known for one in found.beside} == codes
+
+
+@pytest.mark.shows("C17", "C10", "S05")
+async def test_a_code_beside_a_shape_that_may_be_here_and_is_unknown_refuses_all(
+    world: World,
+) -> None:
+    await imported(world, "town", board())
+    # Those of other states are named last: alone they would refuse nothing.
+    here = [code("UGC", "CTZ010"), code("SAME", "109001"), code("SAME", "009002"),
+            code("UGC", "CTC002"), code("FIPS", "09199"), code("FIPS", "0900100000"),
+            code("TOWN", "Gondor"), code("UGC", "ANZ335"), code("SAME", "073335"),
+            code("NUTS2", "BE21")]  # fmt: skip
+    beside = [code("SAME", "036061"), code("SAME", "009001"), *here]
+    lost = [(f"/beside/{number}/value", "unknown-geocode") for number in range(2, len(beside))]
+    foreign = ("/beside/0/value", "beyond-state")
+    kent = code("TOWN", "Kent")
+    for include, first in (([kent], []), ([kent, code("UGC", "NYC061")], ["/include/1/value"])):
+        with pytest.raises(ShapesRefused) as refused:
+            await made(world, *include, beside=beside)
+        named = [(one.pointer, one.code) for one in refused.value.faults]
+        assert named == [*((at, "unknown-geocode") for at in first), *lost, foreign]
+        assert refused.value.code == "unknown-geocode"
+
+
+@pytest.mark.shows("S05", "bad:A14")
+async def test_nothing_but_geocodes_stands_beside_shapes(world: World) -> None:
+    await imported(world, "town", board())
+    kent = code("TOWN", "Kent")
+    for beside, pointer in (
+        (None, "/beside"), ("SAME", "/beside"), ([None], "/beside/0"),
+        ([kent, named("town", name="Kent")], "/beside/1"),
+    ):  # fmt: skip
+        with pytest.raises(GeometryRefused) as refused:
+            await made(world, kent, beside=beside)
+        assert (refused.value.code, refused.value.pointer) == ("malformed-shape", pointer)
+    with pytest.raises(GeometryRefused) as refused:
+        await made(world, beside=[kent])
+    assert refused.value.code == "area-required"
+
+
 @pytest.mark.shows("bad:C22", "S05")
 async def test_the_whole_country_is_forbidden(world: World) -> None:
     await imported(world, "town", board())

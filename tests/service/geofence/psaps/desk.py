@@ -4,21 +4,23 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, ClassVar
+from typing import Any
 
 import httpx2
 import shapely
-from fastapi import FastAPI, Request
+from aiohttp import ClientSession
+from fastapi import FastAPI
 from shapely.geometry.base import BaseGeometry
 
 from services.geofence.layers.import_layer import import_layer
 from services.geofence.layers.kinds import Feature, Kind
+from services.geofence.partners.asked_keys import AskedKeys
 from services.geofence.psaps.api import make_routers
 from shared.db.session import Database, open_database
 from shared.security.keys import KeyRing
-from shared.security.principal import Principal
 from shared.web.app import make_app
-from shared.web.auth import BearerJwt, Scheme
+from shared.web.auth import BearerJwt
+from shared.web.limits import Limits
 from tests.conftest import KeyRings
 from tests.servers import ServiceDatabase
 
@@ -30,6 +32,8 @@ TOWNS = {
     ASHFORD: shapely.box(-72.6, 41.5, -72.5, 41.6),
 }
 IN_ANDOVER, IN_ANSONIA, IN_ASHFORD = (-72.75, 41.55), (-72.65, 41.55), (-72.55, 41.55)
+# Of the dispatcher, and of keys that are nobody's.
+PATIENCE_S, REFUSED_A_MINUTE = 3.0, 20
 LONG_AGO = "2020-01-01T05:00:00Z"
 
 
@@ -42,23 +46,6 @@ class StillClock:
     def now(self) -> datetime:
         """Return the moment it was set to."""
         return self.moment
-
-
-class Partner:
-    """Lets in a partner by a header: whose keys there are is another service's to say."""
-
-    scheme: ClassVar[Scheme] = Scheme(
-        "partner", {"type": "apiKey", "in": "header", "name": "X-Partner"}
-    )
-
-    async def __call__(self, request: Request) -> Principal | None:
-        """Return a partner where the header is there."""
-        if "x-partner" not in request.headers:
-            return None
-        return Principal("partner:1", "partner", frozenset({"partner"}), "*")
-
-
-PARTNER = {"X-Partner": "1"}
 
 
 @dataclass
@@ -135,17 +122,28 @@ def record(code: str, **changes: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def open_psaps(database: ServiceDatabase, keyrings: KeyRings) -> AsyncIterator[Desk]:
+async def open_psaps(
+    database: ServiceDatabase, keyrings: KeyRings, *, dispatcher_url: str = "http://127.0.0.1:1"
+) -> AsyncIterator[Desk]:
     """Serve the directory on a database for the length of a `with`."""
     opened = open_database(database.app_url, application_name="test")
-    clock = StillClock()
-    app: FastAPI = make_app(
-        title="test",
-        service="geofence",
-        routers=make_routers(database=opened, clock=clock, ring_through_days=365),
-        authenticators=[Partner(), BearerJwt(keyrings.ring("geofence").tokens.verifier)],
-    )
-    transport = httpx2.ASGITransport(app=app)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
-        yield Desk(client, opened, clock, keyrings, database.admin_url)
+    clock, ring = StillClock(), keyrings.ring("geofence")
+    async with ClientSession() as http:
+        partners = AskedKeys(
+            http,
+            url=dispatcher_url,
+            issuer=ring.tokens.issuer,
+            timeout_s=PATIENCE_S,
+            limits=Limits(opened, "geofence"),
+            refused_a_minute=REFUSED_A_MINUTE,
+        )
+        app: FastAPI = make_app(
+            title="test",
+            service="geofence",
+            routers=make_routers(database=opened, clock=clock, ring_through_days=365),
+            authenticators=[BearerJwt(ring.tokens.verifier), partners],
+        )
+        transport = httpx2.ASGITransport(app=app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+            yield Desk(client, opened, clock, keyrings, database.admin_url)
     await opened.close()

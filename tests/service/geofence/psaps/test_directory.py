@@ -12,7 +12,6 @@ from tests.service.geofence.psaps.desk import (
     IN_ANDOVER,
     IN_ANSONIA,
     LONG_AGO,
-    PARTNER,
     TOWNS,
     Desk,
     record,
@@ -155,22 +154,6 @@ async def test_the_directory_is_listed_in_pages(desk: Desk) -> None:
     assert second["psaps"][0]["towns"] == [{"geoid": ASHFORD, "name": "Ashford"}]
     before = await desk.get(PSAPS, at="2019-12-31T23:59:59Z")
     assert before["psaps"] == []
-
-
-async def test_partners_see_emergency_numbers_and_nothing_else_of_a_centre(desk: Desk) -> None:
-    await desk.open_three()
-    lists = await desk.client.get(PSAPS, headers=PARTNER)
-    point = await desk.client.get(PSAPS, params={"lon": -72.75, "lat": 41.55}, headers=PARTNER)
-    shown = [*lists.json()["psaps"], point.json()["candidates"][0]["psap"]]
-    assert len(shown) == 4
-    for one in shown:
-        assert one.keys() == {
-            "code", "name", "valid_from", "valid_until", "emergency_numbers", "towns",
-        }  # fmt: skip
-    assert "+1860555011" not in lists.text + point.text
-    for path in (f"{PSAPS}/A/history", f"{PSAPS}/compliance", f"{PSAPS}/A/ring-through",
-                 "/v1/coverage"):  # fmt: skip
-        assert (await desk.client.get(path, headers=PARTNER)).status_code == 403
 
 
 @pytest.mark.shows("bad:J23")

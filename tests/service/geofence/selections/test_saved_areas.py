@@ -3,12 +3,13 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx2
 import pytest
 import shapely
 
+from services.geofence.areas.workshop import lane
 from tests.conftest import KeyRings
 from tests.servers import ServiceDatabase
 from tests.service.geofence.desk import Desk, open_desk, settings_for
@@ -44,6 +45,11 @@ async def save(
     """Save an area as a manager of a town."""
     headers = desk.staff("manager", town=town) | {"Idempotency-Key": key or uuid.uuid4().hex}
     return await desk.post(SAVED, {"name": name, "area": area, "shared": shared}, **headers)
+
+
+def nobody(self: lane.Lane) -> NoReturn:
+    """Give nobody a turn."""
+    raise lane.Busy
 
 
 async def put(
@@ -228,9 +234,15 @@ async def test_a_change_names_the_version_it_was_made_on(desk: Desk) -> None:
 
 
 @pytest.mark.shows("G7", "bad:J26")
-async def test_saving_again_with_the_same_key_is_one_area(desk: Desk) -> None:
+async def test_saving_again_with_the_same_key_is_one_area(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = await save(desk, HERE, key="once")
-    again = await save(desk, HERE, key="once")
+    # While others have every turn, what was answered once is answered still.
+    with monkeypatch.context() as full:
+        full.setattr(lane.Lane, "turn", nobody)
+        assert problem(await save(desk, HERE, key="other")) == (503, "too-busy")
+        again = await save(desk, HERE, key="once")
     assert (again.status_code, again.json()) == (201, first.json())
     assert again.headers["idempotent-replayed"] == "true"
     assert problem(await save(desk, THERE, key="once")) == (422, "idempotency-key-reused")

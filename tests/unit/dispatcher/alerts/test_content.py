@@ -70,6 +70,11 @@ def test_a_long_description_is_cut_at_a_word_and_the_instruction_is_whole() -> N
     (Words("x", "a\x00b"), "control-char"), (Words("x", "a\x1bb"), "control-char"),
     (Words("x", email_subject="a\r\nBcc: b@example.org"), "control-char"),
     (Words("x", sms=" "), "blank"), (Words("  "), "blank"),
+    (Words("\u200b"), "blank"), (Words("\u200b \u2060\ufeff\u00ad\n"), "blank"),
+    (Words("\u3164"), "blank"), (Words("\u2800\ufe0f"), "blank"), (Words(""), "blank"),
+    (Words("x", " "), "blank"), (Words("x", "y", "\u200d"), "blank"),
+    (Words("x", voice="\u200b"), "blank"), (Words("x", email_subject="\u2060"), "blank"),
+    (Words("x", email_body="\u00a0\u2003"), "blank"),
     (Words("x", sms="y" * 1_600), "too-long"), (Words("x", voice="y" * 1_600), "too-long"),
 ])  # fmt: skip
 def test_what_may_not_be_said(words: Words, code: str) -> None:
@@ -83,6 +88,13 @@ def test_what_may_not_be_said(words: Words, code: str) -> None:
 @pytest.mark.parametrize("text", ["{{7*7}}", "%n%s", "<Dial>911</Dial>", "${jndi:ldap://x}"])
 def test_what_looks_like_code_stays_text(text: str) -> None:
     assert text in texts(Words(text)).sms
+
+
+@pytest.mark.parametrize(
+    "text", ["\u0645\u06cc\u200c\u062e", "क्\u200dष", "👩\u200d🚒", "x\u200b", "\u0301a"]
+)
+def test_joiners_stay_where_there_is_something_to_see(text: str) -> None:
+    assert text in texts(Words("x", email_body=text)).email_body
 
 
 def test_letters_are_composed() -> None:

@@ -7,8 +7,9 @@ import shapely
 from shapely.geometry import box
 
 from services.dispatcher.staff.jurisdictions import covers
-from services.dispatcher.staff.keys import is_key, make_key, prefix_of
+from services.dispatcher.staff.keys import is_key, make_key
 from services.dispatcher.staff.people import are_two_persons, is_fresh, name_of
+from shared.security.partner_keys import EXAMPLE, prefix_of
 from shared.security.principal import Principal
 
 NOW = datetime(2026, 1, 31, 21, tzinfo=UTC)
@@ -41,6 +42,7 @@ def test_the_same_subject_is_one_person_whatever_else_differs() -> None:
 def test_a_key_is_long_and_known_by_its_hash() -> None:
     key, other = make_key(), make_key()
     assert prefix_of(key.text) == key.prefix != other.prefix
+    assert prefix_of(EXAMPLE)
     assert is_key(key.text, key.digest)
     assert not is_key(other.text, key.digest)
     assert not is_key(key.text[:-1] + "~", key.digest)

@@ -131,7 +131,7 @@ BAD: dict[str, list[tuple[Any, str, str, int]]] = {
         (
             polygon([[lat, lon] for lon, lat in SQUARE]),
             "swapped-coordinates",
-            "/include/0/geometry",
+            f"{AT}/0/0",
             422,
         ),
         (polygon([[42.0, -99.0], *SQUARE]), "out-of-range", f"{AT}/0/0", 422),

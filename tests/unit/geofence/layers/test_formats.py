@@ -28,6 +28,7 @@ from tests.unit.geofence.layers.files import (
 
 FEET = "EPSG:2234"
 HOLE = [[-72.75, 41.55], [-72.65, 41.55], [-72.65, 41.65], [-72.75, 41.65], [-72.75, 41.55]]
+HOLE_EAST = [[x + 0.2, y] for x, y in HOLE]
 METRE_DEG = 1 / 111_320
 
 
@@ -196,15 +197,18 @@ def test_an_altitude_is_left_out_and_said() -> None:
 @pytest.mark.shows("G2", "bad:A06")
 def test_a_hole_outside_its_shell_is_not_made_an_area_of_its_own() -> None:
     away = [[x + 1, y] for x, y in HOLE]
-    [(feature, pointer, code)] = faults(
-        shapefile(wkb_of(SQUARE[::-1]), wkb_of(EAST[::-1], away)), "shapefile"
-    )
-    assert (feature, code) == ("number 1", "invalid-geometry")
-    assert pointer == "/features/1/geometry"
-    found = faults(gpkg(wkb_of(SQUARE, away)), "gpkg")
-    assert [code for _, _, code in found] == ["hole-outside-shell"]
-    found = faults(kml(placemark("1", SQUARE, away)), "kml")
-    assert [code for _, _, code in found] == ["hole-outside-shell"]
+    made = shapefile(wkb_of(SQUARE[::-1]), wkb_of(EAST[::-1], HOLE_EAST, away))
+    at = "/features/1/geometry/coordinates/2/0"
+    assert faults(made, "shapefile") == [("2", at, "hole-outside-shell")]
+    at = "/features/0/geometry/coordinates/1/0"
+    for data, format in (
+        (gpkg(wkb_of(SQUARE, away)), "gpkg"),
+        (kml(placemark("1", SQUARE, away)), "kml"),
+        (shapefile(wkb_of(SQUARE[::-1], away)), "shapefile"),
+        (shapefile(wkb_of(*(projected(ring, FEET) for ring in (SQUARE[::-1], away))), crs=FEET),
+         "shapefile"),
+    ):  # fmt: skip
+        assert faults(data, format) == [("1", at, "hole-outside-shell")]  # type: ignore[arg-type]
 
 
 def test_holes_stay_holes() -> None:

@@ -6,7 +6,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -18,6 +18,8 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldE
 from services.geofence.layers.faults import LayerFault, LayerInvalid, whole_file
 from services.geofence.layers.formats.archive import Archive
 from services.geofence.layers.formats.choice import choose
+from services.geofence.layers.formats.collect import text_of
+from services.geofence.layers.formats.gdal.rings import find_stray
 
 _SIDECARS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
 # What GDAL says of files that it takes as they are.
@@ -28,19 +30,28 @@ _WHOLE = {"OFTInteger", "OFTInteger64"}
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that GDAL can open: its bytes, its one layer, its fields and reference system."""
+    """A file that GDAL can open: its bytes, its one layer, its fields and reference system.
+
+    Of a shapefile also its shapes and their index, in which rings stand as they were written.
+    """
 
     data: bytes
     layer: str
     fields: tuple[str, ...]
     crs: str | None
+    shp: bytes = b""
+    shx: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some features in the file's order: WKB, and the values of each field that was asked for."""
+    """Some features in the file's order: WKB, and the values of each field that was asked for.
+
+    `records` are the numbers the file itself gives them; deleted ones are left out.
+    """
 
     first: int
+    records: Sequence[int]
     geometries: Sequence[bytes | None]
     values: dict[str, list[object]]
 
@@ -74,7 +85,8 @@ def open_shapefile(archive: Archive, *, layer: str | None) -> tuple[str, Source]
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as made:
         for suffix, part in parts.items():
             made.writestr(f"layer{suffix}", part)
-    return chosen, open_source(packed.getvalue(), "layer")
+    opened = open_source(packed.getvalue(), "layer")
+    return chosen, replace(opened, shp=parts[".shp"], shx=parts[".shx"])
 
 
 def open_source(data: bytes, layer: str) -> Source:
@@ -104,7 +116,7 @@ def match(source: Source, names: Sequence[str]) -> list[str]:
 def read_batches(
     source: Source, *, fields: Sequence[str], most: int, size: int = 20_000
 ) -> Iterator[Batch]:
-    """Read features batch by batch, in the file's order.
+    """Read features batch by batch, in the file's order; by the first field a feature is named.
 
     Raises:
         LayerInvalid: there are more than `most`, they cannot be read, or GDAL corrected one.
@@ -113,7 +125,7 @@ def read_batches(
     while True:
         batch, corrected = _read(source, fields, first, size)
         if corrected:
-            raise _corrected(_culprit(source, first, len(batch.geometries)))
+            raise _corrected(source, fields, _culprit(source, first, len(batch.geometries)))
         first += len(batch.geometries)
         if first > most:
             raise whole_file("too-complex", f"A layer has at most {most} features.")
@@ -128,12 +140,13 @@ def _read(source: Source, fields: Sequence[str], first: int, size: int) -> tuple
     try:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            meta, _, geometries, columns = pyogrio.raw.read(
+            meta, records, geometries, columns = pyogrio.raw.read(
                 source.data,
                 layer=source.layer,
                 columns=list(fields),
                 skip_features=first,
                 max_features=size,
+                return_fids=True,
             )
     except (UnicodeDecodeError, LookupError, OSError):
         # A codec that is not loaded cannot be opened any more.
@@ -145,7 +158,8 @@ def _read(source: Source, fields: Sequence[str], first: int, size: int) -> tuple
         for name, column, ogr_type in zip(meta["fields"], columns, meta["ogr_types"], strict=True)
     }
     found = [] if geometries is None else list(geometries)
-    return Batch(first, found, values), any(not _HARMLESS.search(str(one.message)) for one in said)
+    corrected = any(not _HARMLESS.search(str(one.message)) for one in said)
+    return Batch(first, records.tolist(), found, values), corrected
 
 
 def _values(column: NDArray[Any], ogr_type: str) -> list[object]:
@@ -170,10 +184,21 @@ def _culprit(source: Source, first: int, count: int) -> int | None:
     return first if _read(source, (), first, 1)[1] else None
 
 
-def _corrected(number: int | None) -> LayerInvalid:
-    feature, at = ("", "") if number is None else (f"number {number}", f"/features/{number}")
+def _corrected(source: Source, fields: Sequence[str], number: int | None) -> LayerInvalid:
     detail = "Rings run the wrong way round, or a hole lies outside its shell; none is repaired."
-    return LayerInvalid([LayerFault(feature, f"{at}/geometry", "invalid-geometry", detail)])
+    if number is None:
+        return LayerInvalid([LayerFault("", "/geometry", "invalid-geometry", detail)])
+    batch, _ = _read(source, fields[:1], number, 1)
+    properties = {name: values[0] for name, values in batch.values.items()}
+    named = text_of({"properties": properties}, fields[0]) if fields else None
+    feature, at = named or f"number {number}", f"/features/{number}/geometry"
+    stray = find_stray(source.shp, source.shx, batch.records[0])
+    if stray is None:
+        return LayerInvalid([LayerFault(feature, at, "invalid-geometry", detail)])
+    ring, vertex = stray
+    at = f"{at}/coordinates/{ring}/{vertex}"
+    detail = "Hole lies outside shell; of a shapefile's rings those against the clock are holes."
+    return LayerInvalid([LayerFault(feature, at, "hole-outside-shell", detail)])
 
 
 def _unreadable() -> LayerInvalid:

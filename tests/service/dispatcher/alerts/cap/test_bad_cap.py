@@ -45,6 +45,8 @@ BAD: list[tuple[str, str, int, str]] = [
     ("C09", message("{s}", identifier="a&lt;b"), 422, "name"),
     ("C09", message("{s}", identifier="x" * 201), 422, "name-too-long"),
     ("C09", message("{s}", identifier="a<!-- x -->b"), 422, "comment-inside"),
+    ("C09", message("{s}", identifier="\u200b"), 422, "name"),
+    ("C09", message("{s}", info(event="\u200b\u2060")), 422, "missing-event"),
     ("C11", message("{s}", sent="2026-01-31T16:05:00Z"), 422, "time"),
     ("C11", message("{s}", sent="2026-01-31T16:05:00"), 422, "time"),
     ("C11", message("{s}", sent=cap_time(NOW + timedelta(hours=3))), 422, "sent-in-future"),

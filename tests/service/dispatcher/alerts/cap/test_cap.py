@@ -35,6 +35,18 @@ async def test_a_message_becomes_an_alert_that_waits(desk: Desk) -> None:
     assert approved.status_code == 200, approved.text
 
 
+async def test_a_headline_nobody_can_see_gives_way_to_the_event(desk: Desk) -> None:
+    unseen = info(headline="\u200b\u2060", description="\u200b", instruction="\u00a0")
+    answer = await post(desk, message(desk.keys["sender"], unseen))
+    assert answer.status_code == 202, answer.text
+    shown = await desk.client.get(
+        f"/v1/alerts/{answer.json()['alert_id']}", headers=desk.sign_in("ada")
+    )
+    said = shown.json()["texts"]["en-US"]
+    assert said["headline"] == "Tornado Warning"
+    assert "\u200b" not in "".join(said.values())
+
+
 @pytest.mark.shows("S01")
 async def test_who_made_the_key_does_not_approve_what_it_posts(desk: Desk) -> None:
     receipt = (await post(desk, message(desk.keys["sender"]))).json()

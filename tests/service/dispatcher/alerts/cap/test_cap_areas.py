@@ -53,9 +53,6 @@ KINDS: dict[str, tuple[str, list[Any]]] = {
     "polygon and circle": (POLYGON + CIRCLE, [TRIANGLE, DISC]),
     "several areas": (areas(POLYGON, CIRCLE, geocodes(SAME), geocodes(UGC)),
                       [TRIANGLE, DISC, *asked(SAME, UGC)]),
-    "shapes and codes in one area": (POLYGON + geocodes(SAME), [TRIANGLE]),
-    "shapes and codes in two areas": (areas(POLYGON + geocodes(SAME), geocodes(UGC)),
-                                      [TRIANGLE, *asked(UGC)]),
 }  # fmt: skip
 
 
@@ -67,7 +64,20 @@ async def test_all_areas_of_a_message_are_asked_for_together(desk: Desk, kind: s
     assert answer.status_code == 202, answer.text
     assert (answer.json()["state"], answer.json()["hold"]) == ("pending_approval", None)
     assert desk.geofence.asked[-1]["area"] == {"include": shapes}
-    assert "the shapes are used" in (answer.json()["notes"] or "") or POLYGON + "<geo" not in inside
+
+
+@pytest.mark.shows("C10", "C17")
+@pytest.mark.parametrize(("more", "include"), [
+    ((), [TRIANGLE]), ((geocodes(UGC),), [TRIANGLE, *asked(UGC)]),
+])  # fmt: skip
+async def test_codes_beside_shapes_are_asked_about_and_not_asked_for(
+    desk: Desk, more: tuple[str, ...], include: list[Any]
+) -> None:
+    inside = areas(POLYGON + geocodes(SAME), *more)
+    answer = await post(desk, message(desk.keys["sender"], info(area=inside)))
+    assert (answer.json()["state"], answer.json()["hold"]) == ("pending_approval", None)
+    assert desk.geofence.asked[-1]["area"] == {"include": include, "beside": asked(SAME)}
+    assert "the shapes are used" in answer.json()["notes"]
 
 
 UNKNOWN: dict[str, tuple[str, list[str]]] = {
