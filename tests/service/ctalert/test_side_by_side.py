@@ -95,11 +95,6 @@ def test_two_services_run_side_by_side_and_the_last_stops_the_servers(
     assert first.end() == 0
     assert (postgres.pid, broker.pid) == servers
     assert second.process.poll() is None
-    # Whoever comes while the second still runs finds the servers as they are.
-    again = ctl("run", "geofence")
-    again.until("ready")
-    assert (postgres.pid, broker.pid) == servers
-    assert again.end() == 0
     assert second.end() == 0
     assert (postgres.pid, broker.pid) == (None, None)
 

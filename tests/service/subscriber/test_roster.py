@@ -273,7 +273,7 @@ async def test_the_api_role_is_ready_when_its_database_answers(
         update={"database_url": "postgresql+asyncpg://nobody@127.0.0.1:1/none"}
     )
     cut_off = await assemble("api", away)
-    assert await cut_off.health.ready() == ["database"]
+    assert await cut_off.health.ready() == ["database", "schema"]
     assert cut_off.app is not None
     transport = httpx2.ASGITransport(app=cut_off.app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
