@@ -15,14 +15,16 @@ ROLES = (
     "simulators:all",
 )
 
-# The setting in which two of a role must differ to run beside one another; of the roles that
-# are not named, any number may.
-APART = {
-    "subscriber:api": "CTALERT_SUBSCRIBER_PORT",
-    "geofence:replica": "CTALERT_GEOFENCE_PORT",
-    "dispatcher:api": "CTALERT_DISPATCHER_PORT",
-    "simulators:all": "CTALERT_SIMULATOR_FOLDER",
+# The settings in which two of a role must differ to run beside one another, and what they are
+# where nobody gives them; of the roles that are not named, any number may run.
+PORTS = {
+    "subscriber:api": {"CTALERT_SUBSCRIBER_PORT": 8081},
+    "geofence:replica": {"CTALERT_GEOFENCE_PORT": 8082},
+    "dispatcher:api": {"CTALERT_DISPATCHER_PORT": 8083},
+    "simulators:all": {"CTALERT_SIMULATOR_PORT": 8090, "CTALERT_SIMULATOR_SMTP_PORT": 8025},
 }
+# Inside the data folder.
+FOLDERS = {"simulators:all": {"CTALERT_SIMULATOR_FOLDER": "simulators"}}
 
 
 @dataclass(frozen=True, slots=True)

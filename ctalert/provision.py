@@ -10,6 +10,7 @@ from ctalert.adopt import Addresses
 from ctalert.catalogue import SERVICES
 from ctalert.data_folder import open_data_folder
 from ctalert.databases import make_databases, role_names, url_for
+from ctalert.embedded.account import EmbeddedError
 from ctalert.embedded.process import read_record, write_record
 from shared.security.keys import make_keyrings
 
@@ -34,12 +35,19 @@ def uses_simulators(given: Mapping[str, str] = os.environ) -> bool:
 
 
 def keys_folder() -> Path:
-    """Return the folder of the embedded default's key rings, made where there are none."""
+    """Return the folder of the embedded default's key rings, made where there are none.
+
+    Raises:
+        EmbeddedError: some of the rings are lost.
+    """
     folder = open_data_folder() / "keys"
     folder.mkdir(mode=0o700, exist_ok=True)
     with (folder / ".lock").open("w") as door:
         fcntl.flock(door, fcntl.LOCK_EX)
-        make_keyrings(folder)
+        try:
+            make_keyrings(folder)
+        except FileExistsError as error:
+            raise EmbeddedError(str(error)) from None
     return folder
 
 

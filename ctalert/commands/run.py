@@ -2,22 +2,24 @@
 
 import argparse
 import fcntl
+import hashlib
 import os
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
-from urllib.parse import quote
+from dataclasses import dataclass
 
 from ctalert import provision, supervise
 from ctalert.adopt import servers
-from ctalert.catalogue import APART, SERVICES, Group, UnknownRole, choose_groups
+from ctalert.catalogue import FOLDERS, PORTS, SERVICES, Group, UnknownRole, choose_groups
 from ctalert.commands.migrate import migrate
 from ctalert.commands.run_roles import run_roles
 from ctalert.data_folder import open_data_folder
 from ctalert.embedded.account import EmbeddedError
 
 READY_S = 120.0
+_LAST_PORT = 65535
 
 
 def run(arguments: list[str]) -> int:
@@ -61,28 +63,62 @@ def servers_are_ours(given: Mapping[str, str] = os.environ) -> bool:
 
 @contextmanager
 def hold_places(roles: Iterable[str], given: Mapping[str, str] = os.environ) -> Iterator[None]:
-    """Hold the places of the roles of which a data folder has one, of each port or folder.
+    """Hold every port and folder of which the roles of a data folder can have only one.
 
     Raises:
-        EmbeddedError: another command runs one of them already.
+        EmbeddedError: a role of this or another command holds one of them already, or a setting
+            is no port.
     """
     folder = open_data_folder() / "places"
     folder.mkdir(mode=0o700, exist_ok=True)
     with ExitStack() as held:
         for role in roles:
-            setting = APART.get(role)
-            if setting is None:
-                continue
-            name = quote(f"{role} {given.get(setting) or 'usual'}", safe="")
-            place = held.enter_context((folder / name).open("w"))
-            try:
-                fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise EmbeddedError(
-                    f"{role} of this checkout runs already: stop that command first, or give "
-                    f"this one another {setting}, or a folder of its own in CTALERT_DATA"
-                ) from None
+            for place in _places(role, given):
+                file = held.enter_context((folder / place.name).open("a+"))
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    file.seek(0)
+                    raise EmbeddedError(
+                        f"{file.read() or role} of this checkout runs already {place.where}: stop "
+                        f"that command first, or give {role} another {place.setting}"
+                    ) from None
+                file.truncate(0)
+                file.write(role)
+                file.flush()
         yield
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What one role at a time can have: the setting that says it, and its name as a file."""
+
+    setting: str
+    where: str
+    name: str
+
+
+def _places(role: str, given: Mapping[str, str]) -> Iterator[_Place]:
+    for setting, usual in PORTS.get(role, {}).items():
+        port = _port(setting, given.get(setting) or str(usual))
+        # 0 is a free one, which is another every time.
+        if port:
+            yield _Place(setting, f"on port {port}", f"port-{port}")
+    for setting, beneath in FOLDERS.get(role, {}).items():
+        # As the file system knows it, for a folder has many names, longer than a file's may be.
+        path = os.path.realpath(given.get(setting) or open_data_folder() / beneath)
+        mark = hashlib.sha256(os.fsencode(path)).hexdigest()
+        yield _Place(setting, f"in {path}", f"folder-{mark}")
+
+
+def _port(setting: str, text: str) -> int:
+    try:
+        port = int(text)
+    except ValueError:
+        port = -1
+    if not 0 <= port <= _LAST_PORT:
+        raise EmbeddedError(f"{setting} has to be a port from 0 to {_LAST_PORT}")
+    return port
 
 
 def _supervise(groups: list[Group], environment: dict[str, str]) -> int:

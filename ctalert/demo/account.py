@@ -2,17 +2,21 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from ctalert.demo.people import Person
 
 ACCEPTED = ("sms", "voice", "email")
 FAILED = ("undelivered", "failed")
 # Refusals that ask for another try later: they excuse nobody from being reached.
 TEMPORARY = ("20429", "421", "450", "451", "452")
+# After these the subscriber service is told, and counts the address as reachable no more.
+REPORTED = ("21610", "21211", "550 5.1.1", "30006")
 # After these an address is not tried any more, by whatever alert it was found out.
-UNUSABLE = ("21610", "21211", "550 5.1.1", "30005", "30006")
+UNUSABLE = (*REPORTED, "30005")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,23 @@ def account(
         false_handed_over=len(handed_over - set(accepts)),
         phantom=len(reached - expected),
     )
+
+
+def reachable(people: Iterable[Person], ledger: Iterable[dict[str, Any]]) -> list[Person]:
+    """Return those with an address that no provider has called unusable for good."""
+    gone = {
+        (line.get("of", line["kind"]), line["to"])
+        for line in ledger
+        if any(code.startswith(REPORTED) for code in _codes(line))
+    }
+    return [one for one in people if any((c.channel, c.address) not in gone for c in one.contacts)]
+
+
+def _codes(line: dict[str, Any]) -> Iterator[str]:
+    if line["kind"] == "refused":
+        yield str(line["code"])
+    elif line["kind"] in ACCEPTED:
+        yield from (str(step[1]) for step in line["plan"])
 
 
 def _made_at(rows: Iterable[dict[str, Any]]) -> float:

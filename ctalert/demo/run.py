@@ -17,7 +17,7 @@ from ctalert.commands.migrate import migrate
 from ctalert.commands.run import hold_places
 from ctalert.commands.token import make_token
 from ctalert.data_folder import open_data_folder
-from ctalert.demo.account import Account, account
+from ctalert.demo.account import Account, account, reachable
 from ctalert.demo.arguments import Asked, read_arguments
 from ctalert.demo.ask import Api, Refused, World
 from ctalert.demo.boundaries import TownMissing, outlines
@@ -83,7 +83,9 @@ async def _perform(options: Asked, environment: Mapping[str, str]) -> dict[str, 
             geofence = world.geofence.as_bearer(make_token(role="manager", subject="second-person"))
             rings = await outlines(geofence, options.towns)
         area = shapely.union_all([shapely.Polygon([(x, y) for y, x in ring]) for ring in rings])
-        inside = who_lives_inside(read_roster(roster_path()), area)
+        # Who has lost the last address in an alert of before is counted no more.
+        known = reachable(read_roster(roster_path()), await _ledger(world))
+        inside = who_lives_inside(known, area)
         await _roster_known(world, area, len(inside))
         partner = await partner_api(
             world,

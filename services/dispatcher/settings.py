@@ -1,9 +1,8 @@
 """The dispatcher's settings, and the context its rooms' doors receive."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from aiohttp import ClientSession
 from fastapi import Depends, Request
@@ -12,7 +11,7 @@ from pydantic import BeforeValidator, Field
 from shared.bus.kafka.bus import Bus
 from shared.bus.outbox import Outbox
 from shared.clock import Clock
-from shared.db.session import Database
+from shared.db.session import Database, Tx
 from shared.security.keys import KeyRing
 from shared.settings import Secret, Settings, Url, read_secret
 from shared.watch.health import Health
@@ -80,6 +79,19 @@ class DispatcherSettings(Settings):
         ]
 
 
+class Page(Protocol):
+    """Calls the person on duty."""
+
+    async def __call__(self, reason: str) -> None:
+        """Call for a reason in a transaction of its own; never raises."""
+
+    async def within(self, tx: Tx, reason: str, *, key: str | None = None) -> None:
+        """Call in the transaction that makes the reason true, so that neither is without the other.
+
+        `key` is what calls once in ten minutes, in the place of the reason's words.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What one process hands to its rooms' doors.
@@ -98,7 +110,7 @@ class Context:
     limits: Limits
     idempotency: Idempotency
     http: ClientSession
-    page: Callable[[str], Awaitable[None]]
+    page: Page
 
 
 def context_of(request: Request) -> Context:

@@ -16,6 +16,7 @@ from services.geofence.audience.consumers import (
 )
 from services.geofence.audience.footing import Footing
 from services.geofence.audience.keeper import Keeper
+from services.geofence.audience.leavers.timers import ForgettingLeft
 from services.geofence.audience.resolve import Resolver
 from services.geofence.index.snapshots.keeper import SnapshotKeeper
 from services.geofence.index.tail import Roster, RosterTail
@@ -90,6 +91,7 @@ async def assemble(role: str, settings: GeofenceSettings | None = None) -> Role:
         made.parts += [
             Relay(service=SERVICE, database=database, bus=bus, lane=REST),
             Forgetting(database=database, idempotency=Idempotency(SERVICE), service=SERVICE),
+            ForgettingLeft(database=database),
         ]
     beat(made, bus, clock=SystemClock())
     return made
@@ -116,6 +118,7 @@ def _replica(
         bus=bus,
         roster=roster,
         publish=publisher(producer=producer, signer=signer, clock=SystemClock()),
+        outbox=Outbox(SERVICE, signer=signer, clock=SystemClock()),
     )
     worker = Worker(
         name="audience",

@@ -41,7 +41,7 @@ class Reach(Value):
 
 
 class PlaceChanged(Event):
-    """The whole set of a resident's places, as of a version."""
+    """The whole set of a resident's places, as of a version; none while nobody can reach them."""
 
     TYPE: ClassVar[str] = "subscriber.place.changed"
     TOPIC: ClassVar[Topic] = PLACE_CHANGED

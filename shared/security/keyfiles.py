@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,24 +21,28 @@ from shared.security.encoding import to_text
 
 STAFF_ISSUER = "ct-alert:embedded"
 FILES = ("issuer", "subscriber", "geofence", "dispatcher")
+# Inside the folder: where rings are written, and where they lie once every one of them is whole.
+_DRAFT, _WHOLE = ".draft", ".whole"
 
 
 def make_keyrings(folder: Path) -> None:
     """Write one keyring file a service and `issuer.json`, unless all of them are there.
 
+    Rings whose writing was broken off are brought in or made anew; nobody has seen those.
+
     Raises:
         FileExistsError: only some of the files are there, so that new ones would not match.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _bring_in(folder)
     paths = {name: folder / f"{name}.json" for name in FILES}
     present = [path for path in paths.values() if path.exists()]
     if len(present) == len(paths):
-        _let_geofence_speak(paths)
+        _let_geofence_speak(folder, paths)
         return
     if present:
         raise FileExistsError(f"only some keyrings are in {folder}: remove them or bring the rest")
-    for name, ring in _rings().items():
-        _write(paths[name], ring)
+    _write(folder, _rings())
 
 
 def _rings() -> dict[str, dict[str, Any]]:
@@ -82,7 +87,7 @@ def _rings() -> dict[str, dict[str, Any]]:
     }
 
 
-def _let_geofence_speak(paths: Mapping[str, Path]) -> None:
+def _let_geofence_speak(folder: Path, paths: Mapping[str, Path]) -> None:
     """Give a token key to a geofence whose rings were made when it asked no other service."""
     rings = {name: orjson.loads(path.read_bytes()) for name, path in paths.items()}
     if "issuing" in rings["geofence"]:
@@ -91,9 +96,7 @@ def _let_geofence_speak(paths: Mapping[str, Path]) -> None:
     for ring in rings.values():
         ring["issuers"][_name("geofence")] = _trust("service", pair)
     rings["geofence"]["issuing"] = {"issuer": _name("geofence"), **_private(pair)}
-    # The geofence's own last: until it is there, all of this is done anew.
-    for name in sorted(paths, key="geofence".__eq__):
-        _write(paths[name], rings[name])
+    _write(folder, rings)
 
 
 def _name(service: str) -> str:
@@ -144,13 +147,40 @@ def _trust(kind: str, pair: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _write(path: Path, ring: dict[str, Any]) -> None:
-    # Whole or not at all, and never a moment readable by others.
-    draft = path.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(orjson.dumps(ring, option=orjson.OPT_INDENT_2))
-        file.flush()
+def _write(folder: Path, rings: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write the rings all or none, wherever this is broken off, and never readable by others."""
+    draft = folder / _DRAFT
+    if draft.exists():
+        shutil.rmtree(draft)
+    draft.mkdir(mode=0o700)
+    for name, ring in rings.items():
+        handle = os.open(draft / f"{name}.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(orjson.dumps(ring, option=orjson.OPT_INDENT_2))
+            file.flush()
+            os.fsync(handle)
+    _sync(draft)
+    draft.rename(folder / _WHOLE)
+    # What is sealed with these keys outlives a power cut, so they have to.
+    _sync(folder)
+    _sync(folder.parent)
+    _bring_in(folder)
+
+
+def _bring_in(folder: Path) -> None:
+    """Move rings that are whole to their places, or the rest of them where that was broken off."""
+    whole = folder / _WHOLE
+    if not whole.exists():
+        return
+    for path in sorted(whole.iterdir()):
+        path.replace(folder / path.name)
+    _sync(folder)
+    whole.rmdir()
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
         os.fsync(handle)
-    draft.rename(path)
+    finally:
+        os.close(handle)

@@ -59,15 +59,22 @@ class Resident:
 
     async def stop(self) -> None:
         """Text STOP from the first phone."""
-        await self.stage.world.simulators.post(
-            "/simulator/inbound", {"from": self.number, "body": "STOP"}
-        )
+        await self._text("STOP")
         self._mute = self.number
+
+    async def start(self) -> None:
+        """Text START from the first phone."""
+        await self._text("START")
+        self._mute = ""
 
     async def heard(self, alert_id: str) -> int:
         """Return how many texts of this alert's first version have come to all their phones."""
         lines = await self.stage.accepted(alert_id)
         return sum(line["to"] in self.numbers for line in lines)
+
+    async def _text(self, words: str) -> None:
+        text = {"from": self.number, "body": words}
+        await self.stage.world.simulators.post("/simulator/inbound", text)
 
     @property
     def _path(self) -> str:

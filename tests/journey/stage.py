@@ -72,8 +72,9 @@ class Stage:
 
     @property
     def people(self) -> list[Person]:
-        """Everybody who lives here now: whom the seed made, and who signed up."""
-        return [*self._seeded, *(one.person for one in self.residents)]
+        """Everybody who lives here now and can be reached: of the seed, or signed up."""
+        signed_up = [one.person for one in self.residents]
+        return [*self._seeded, *(one for one in signed_up if one.contacts)]
 
     def number(self) -> str:
         """Return a telephone number that nobody else has, and that behaves well."""
@@ -95,11 +96,17 @@ class Stage:
     async def known(self, area: Mapping[str, Any], people: int) -> None:
         """Return when the geofence counts so many people in the area."""
         api = self.world.geofence.as_bearer(self.system.token("manager", subject="viewer"))
-        await until(
-            lambda: api.post("/v1/areas/preview", {"area": area}),
-            lambda seen: bool(seen["people"] == people),
-            within_s=30,
-        )
+
+        async def counted() -> int | None:
+            try:
+                return int((await api.post("/v1/areas/preview", {"area": area}))["people"])
+            except Refused as error:
+                # Started again, it says so until its index is built.
+                if error.status != 503:
+                    raise
+                return None
+
+        await until(counted, lambda seen: seen == people, within_s=30)
 
     async def draft(self, area: Mapping[str, Any], **other: Any) -> dict[str, Any]:
         """Draft an alert by hand and submit it."""

@@ -132,6 +132,7 @@ async def post_alert(
     await doors.limits.hit(doors.database, f"draft:{who.kind}:{who.subject}",
                            limit=doors.settings.max_drafts_per_minute, per_s=MINUTE_S)  # fmt: skip
     _check_expiry(body.expires_at, now=doors.clock.now())
+    _check_own(body.area)
     for language in body.texts:
         if not is_spoken(language):
             raise unprocessable("language", "This language is not spoken here.",
@@ -164,6 +165,7 @@ async def put_area(
 ) -> AlertView:
     """Give a draft another area: the way on for a partner's alert that is held without one."""
     await _find(doors, alert_id, who)
+    _check_own(body.area)
     try:
         area = await ask_area(Geofence.of(doors), body.area, who=who)
     except AreaUnverified:
@@ -264,6 +266,13 @@ async def get_alert(
 async def _find(doors: Context, alert_id: UUID, who: Principal) -> RowMapping:
     async with doors.database.transaction(town=who.town) as tx:
         return await find_alert(tx, alert_id)
+
+
+def _check_own(area: dict[str, Any] | None) -> None:
+    # Codes beside shapes are what a message came with: a person's own would be shown as those.
+    if area and "beside" in area:
+        raise unprocessable("unknown-member", "Only a message has codes beside its shapes.",
+                            pointer="/area/beside")  # fmt: skip
 
 
 def _check_expiry(expires_at: datetime, *, now: datetime) -> None:

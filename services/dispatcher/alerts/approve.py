@@ -57,8 +57,10 @@ async def approve(
         detail = 'Nobody is in the area; approve with "nobody_yet": true to warn who comes.'
         raise conflict("no-recipients", detail)
     state = move(row["state"], "approve")
+    # Where people are, losing all of them is never what was approved.
+    none_yet = nobody_yet and area.people == 0
     row = await store.mark_approved(
-        tx, alert_id, state=state, who=name_of(who), nobody_yet=nobody_yet
+        tx, alert_id, state=state, who=name_of(who), nobody_yet=none_yet
     )
     await open_broadcast(tx, broadcast_of(row))
     await outbox.put(tx, announcement(row))

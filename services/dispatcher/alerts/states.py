@@ -39,6 +39,7 @@ MOVES: MappingProxyType[tuple[AlertState, str], AlertState] = MappingProxyType(
         (S.PENDING_APPROVAL, "expire"): S.EXPIRED,
         (S.APPROVED, "expire"): S.EXPIRED,
         (S.APPROVED, "dispatch"): S.DISPATCHING,
+        (S.DISPATCHING, "expire"): S.EXPIRED,
         (S.DISPATCHING, "hand_over"): S.SENT,
         (S.SENT, "complete"): S.COMPLETED,
         (S.APPROVED, "cancel"): S.CANCELLING,

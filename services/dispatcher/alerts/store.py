@@ -7,14 +7,17 @@ from uuid import UUID
 import orjson
 from sqlalchemy import RowMapping
 
-from shared.db.session import Tx, execute, fetch, fetch_one
+from shared.db.session import Tx, fetch, fetch_one
 
 _ALL = """alert_id, town, version, state, origin, status, event, category, severity, urgency,
   certainty, emergency, channels, texts, content_digest, area_request, area_wkb, area_digest,
   area_answer, expected_people, digest, nobody_yet, expires_at, created_by, created_at,
   submitted_by, submitted_at, approved_by, approved_at, announced_at, resolved_at,
   dispatching_at, sent_at, cancelled_by, cancelled_at, ended_at, hold_reason, cap_id, area_hold,
-  held_codes, area_set_by, area_set_at, area_received"""
+  held_codes, area_set_by, area_set_at, area_received,
+  (SELECT b.reason FROM dispatcher_broadcast AS b
+   WHERE b.alert_id = dispatcher_alert.alert_id AND b.version = dispatcher_alert.version
+     AND (b.state = 'held' OR b.state = 'ended' AND b.reason <> 'expired')) AS sending_hold"""
 
 _INSERT = f"""
 INSERT INTO dispatcher_alert
@@ -164,11 +167,18 @@ async def expire_undecided(tx: Tx, *, sources: Sequence[str], limit: int) -> Seq
 
 
 async def end_expired(tx: Tx, *, limit: int) -> Sequence[RowMapping]:
-    """Mark live alerts whose time is over as ended, and return them to be announced."""
+    """Mark live alerts whose time is over as ended, and return them to be announced.
+
+    One of which nothing was handed over has expired, however far it had come.
+    """
     return await fetch(
         tx,
-        """UPDATE dispatcher_alert SET ended_at = clock_timestamp(),
-             state = CASE WHEN state = 'approved' THEN 'expired' ELSE state END
+        """UPDATE dispatcher_alert AS a SET ended_at = clock_timestamp(),
+             state = CASE WHEN a.state = 'approved' OR a.state = 'dispatching' AND NOT EXISTS (
+               SELECT 1 FROM dispatcher_delivery AS d
+               WHERE d.alert_id = a.alert_id AND d.version = a.version
+                 AND (d.handed_over_at IS NOT NULL OR d.state IN ('sending', 'unknown')))
+               THEN 'expired' ELSE a.state END
            WHERE alert_id IN (
              SELECT alert_id FROM dispatcher_alert
              WHERE state IN ('approved', 'dispatching', 'sent') AND ended_at IS NULL
@@ -182,7 +192,7 @@ async def end_expired(tx: Tx, *, limit: int) -> Sequence[RowMapping]:
 # A run on its way writes chunks of the audience (late joiners and late cards say nothing of it);
 # only when none has come for a while is the alert told again. One that is held waits for a person.
 _REANNOUNCE = f"""
-UPDATE dispatcher_alert AS a SET announced_at = clock_timestamp()
+UPDATE dispatcher_alert SET announced_at = clock_timestamp()
 WHERE alert_id IN (
   SELECT l.alert_id FROM dispatcher_alert AS l
   WHERE l.state IN ('approved', 'dispatching') AND l.resolved_at IS NULL
@@ -203,82 +213,6 @@ RETURNING {_ALL}
 async def announce_again(tx: Tx, *, silence_s: float, limit: int) -> Sequence[RowMapping]:
     """Return approved alerts of which no run has been fanned out whole and none is under way."""
     return await fetch(tx, _REANNOUNCE, silence_s=silence_s, limit=limit)
-
-
-async def see_resolved(tx: Tx) -> int:
-    """Mark alerts of which one completed run has been fanned out whole."""
-    return await execute(
-        tx,
-        """UPDATE dispatcher_alert AS a SET resolved_at = r.at
-           FROM (SELECT alert_id, version, min(fanned_out_at) AS at FROM dispatcher_run
-                 WHERE fanned_out_at IS NOT NULL GROUP BY alert_id, version) AS r
-           WHERE a.alert_id = r.alert_id AND a.version = r.version AND a.resolved_at IS NULL
-             AND a.state IN ('approved', 'dispatching', 'sent', 'cancelling')""",
-    )
-
-
-async def see_dispatching(tx: Tx) -> int:
-    """Move approved alerts of which a first chunk has been fanned out."""
-    return await execute(
-        tx,
-        """UPDATE dispatcher_alert AS a SET state = 'dispatching', dispatching_at = c.at
-           FROM (SELECT l.alert_id, (SELECT min(created_at) FROM dispatcher_chunk AS k
-                   WHERE k.alert_id = l.alert_id AND k.version = l.version) AS at
-                 FROM dispatcher_alert AS l WHERE l.state = 'approved') AS c
-           WHERE a.alert_id = c.alert_id AND a.state = 'approved'
-             AND (c.at IS NOT NULL OR a.resolved_at IS NOT NULL)""",
-    )
-
-
-# In two steps: while anything is open its small index says so, and the rows are not read.
-_UNDER_WAY = """CASE WHEN EXISTS (
-  SELECT 1 FROM dispatcher_delivery AS d WHERE d.alert_id = a.alert_id AND d.version = a.version
-    AND d.state IN ('pending', 'retry_wait', 'held')) THEN true
-  ELSE EXISTS (
-  SELECT 1 FROM dispatcher_delivery AS d WHERE d.alert_id = a.alert_id AND d.version = a.version
-    AND d.state IN ('sending', 'unknown')) END"""
-
-
-async def see_sent(tx: Tx) -> int:
-    """Move alerts whose every delivery is at its end or handed over."""
-    return await execute(
-        tx,
-        f"""UPDATE dispatcher_alert AS a SET state = 'sent', sent_at = clock_timestamp()
-            WHERE a.state = 'dispatching' AND NOT {_UNDER_WAY}
-              AND (a.resolved_at IS NOT NULL OR a.expires_at <= clock_timestamp())""",
-    )
-
-
-async def see_completed(tx: Tx) -> int:
-    """Move alerts that are over and await no receipt, or have waited three days for it."""
-    return await execute(
-        tx,
-        f"""UPDATE dispatcher_alert AS a SET state = 'completed'
-            WHERE a.state = 'sent' AND a.expires_at <= clock_timestamp() AND a.ended_at IS NOT NULL
-              AND NOT {_UNDER_WAY}
-              AND (a.sent_at < clock_timestamp() - interval '72 hours' OR NOT EXISTS (
-                SELECT 1 FROM dispatcher_delivery AS d
-                WHERE d.alert_id = a.alert_id AND d.version = a.version
-                  AND d.state IN ('accepted', 'sent')))""",
-    )
-
-
-async def see_cancelled(tx: Tx) -> int:
-    """Move cancelled alerts of which nothing is under way any more, corrections included."""
-    return await execute(
-        tx,
-        """UPDATE dispatcher_alert AS a SET state = 'cancelled'
-           WHERE a.state = 'cancelling' AND NOT EXISTS (
-             SELECT 1 FROM dispatcher_delivery AS d WHERE d.alert_id = a.alert_id
-               AND d.state IN ('pending', 'held', 'sending', 'unknown', 'retry_wait'))
-             AND NOT EXISTS (
-               SELECT 1 FROM dispatcher_delivery AS d
-               WHERE d.alert_id = a.alert_id AND d.version = a.version
-                 AND d.handed_over_at IS NOT NULL AND NOT EXISTS (
-                   SELECT 1 FROM dispatcher_delivery AS n
-                   WHERE n.alert_id = d.alert_id AND n.version > d.version
-                     AND n.channel = d.channel AND n.address_hash = d.address_hash))""",
-    )
 
 
 async def unverified_from_partners(tx: Tx, *, limit: int) -> Sequence[RowMapping]:

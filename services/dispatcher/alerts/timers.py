@@ -11,6 +11,7 @@ from services.dispatcher.alerts.areas.ask_area import ask_area
 from services.dispatcher.alerts.areas.hold import hold_of
 from services.dispatcher.alerts.areas.hold_area import hold_area
 from services.dispatcher.alerts.areas.verified_area import AreaUnverified, Geofence
+from services.dispatcher.alerts.progress import store as progress
 from services.dispatcher.alerts.states import sources
 from services.dispatcher.alerts.submit import submit
 from services.dispatcher.delivery.pacing import Every
@@ -46,15 +47,16 @@ def timers(context: Context) -> list[Part]:
 
 async def _advance(context: Context) -> None:
     async with context.database.transaction(town=ALL_TOWNS) as tx:
-        await store.see_resolved(tx)
-        await store.see_dispatching(tx)
-        await store.see_sent(tx)
-        await store.see_completed(tx)
-        await store.see_cancelled(tx)
+        await progress.see_resolved(tx)
+        await progress.see_dispatching(tx)
+        await progress.see_sent(tx)
+        await progress.see_completed(tx)
+        await progress.see_cancelled(tx)
         await _end(tx, context)
-        unheard = await _announce(tx, context)
-    for alert_id in unheard:
-        await context.page(f"alert {alert_id} has no whole audience yet: it is announced again")
+        for alert_id in await _announce(tx, context):
+            await context.page.within(
+                tx, f"alert {alert_id} has no whole audience yet: it is announced again"
+            )
 
 
 async def _end(tx: Tx, context: Context) -> None:
@@ -86,11 +88,10 @@ async def _close(context: Context) -> None:
             *await store.expire_undecided(tx, sources=undecided, limit=BATCH),
             *await store.lapse(tx, sources=sources("lapse"), limit=BATCH),
         ]
-        # Before it commits: rather told twice than closed and told to nobody.
         for row in closed:
             if row["area_digest"] is None:
-                await context.page(
-                    f"alert {row['alert_id']} has {row['state']}, its area was never verified"
+                await context.page.within(
+                    tx, f"alert {row['alert_id']} has {row['state']}, its area was never verified"
                 )
 
 
@@ -105,10 +106,12 @@ class _Unverified:
         """Page for those whose area has been unverified for too long."""
         async with self._context.database.transaction(town=ALL_TOWNS) as tx:
             waiting = await areas.long_unverified(tx, seconds=UNVERIFIED_S)
-        for alert_id in sorted(waiting - self._told):
-            await self._context.page(
-                f"a partner's alert {alert_id} has no verified area: the geofence gives no answer"
-            )
+            for alert_id in sorted(waiting - self._told):
+                await self._context.page.within(
+                    tx,
+                    f"a partner's alert {alert_id} has no verified area:"
+                    " the geofence gives no answer",
+                )
         self._told = waiting
 
 
@@ -144,6 +147,6 @@ async def _hold(context: Context, row: RowMapping, refused: Problem) -> None:
     hold = hold_of(refused, row["area_request"])
     log.warning("alert.held", alert_id=str(row["alert_id"]), reason=hold.reason)
     async with context.database.transaction(town=row["town"]) as tx:
-        held = await hold_area(tx, row["alert_id"], hold)
-    if held:
-        await context.page(f"a partner's alert is held for an area: {hold.reason}")
+        if await hold_area(tx, row["alert_id"], hold):
+            reason, key = hold.call(row["alert_id"])
+            await context.page.within(tx, reason, key=key)

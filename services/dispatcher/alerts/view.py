@@ -48,7 +48,11 @@ AlertId = Annotated[UUID, Path(examples=[EXAMPLE["alert_id"]])]
 
 
 class Held(BaseModel):
-    """Why an alert waits for a person to give it an area, and the geocodes nobody knows."""
+    """Why an alert waits for a person, and the geocodes nobody knows.
+
+    A draft waits for an area. An approved alert waits to be cancelled: the geofence refused it, or
+    there is `nobody` in its area, or `nobody-reachable`, which ends when somebody can be told.
+    """
 
     reason: str
     codes: list[str]
@@ -56,9 +60,8 @@ class Held(BaseModel):
     @classmethod
     def of(cls, row: RowMapping) -> "Held | None":
         """Return why an alert's row is held, if it is."""
-        if row["area_hold"] is None:
-            return None
-        return cls(reason=row["area_hold"], codes=row["held_codes"])
+        reason = row["area_hold"] or row["sending_hold"]
+        return None if reason is None else cls(reason=reason, codes=row["held_codes"])
 
 
 class CodeBeside(BaseModel):

@@ -105,11 +105,13 @@ async def post_cap(
             tx, judged, area=area, hold=hold, partner=partner, who=who, now=doors.clock.now(),
             authority=doors.settings.authority_name,
         )  # fmt: skip
+        if hold and not isinstance(made, UUID):
+            # Here, because the sender's next try finds the message known and calls nobody.
+            reason, key = hold.call(made["alert_id"])
+            await doors.page.within(tx, reason, key=key)
     if isinstance(made, UUID):
         response.status_code = 200
         return await _known(doors, made)
-    if hold:
-        await doors.page(f"a partner's alert is held for an area: {hold.reason}")
     return _receipt(doors, made)
 
 

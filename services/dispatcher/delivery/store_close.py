@@ -7,9 +7,10 @@ from sqlalchemy import RowMapping
 
 from shared.db.session import Tx, execute, fetch
 
+# Of one that was held to its end, why stays to be read.
 _EXPIRE = """
 UPDATE dispatcher_broadcast SET state = 'ended', ended_at = clock_timestamp(),
-    reason = 'expired'
+    reason = CASE state WHEN 'held' THEN reason ELSE 'expired' END
 WHERE state IN ('live', 'held') AND expires_at <= clock_timestamp()
 """
 

@@ -1,6 +1,6 @@
 """Kafka in: chunks, completed runs and refusals of the geofence, and residents' cards."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from services.dispatcher.contacts.keep_contact import keep_contact
 from services.dispatcher.delivery.request import Requests, Using
@@ -9,7 +9,7 @@ from services.dispatcher.recipients.fan_out import fan_out
 from services.dispatcher.recipients.finish_runs import finish_runs
 from services.dispatcher.recipients.hold_refused import hold_refused
 from services.dispatcher.recipients.keep_run import keep_run
-from services.dispatcher.settings import Context
+from services.dispatcher.settings import Context, Page
 from shared.bus.message import Handler, Message
 from shared.bus.worker import Worker
 from shared.db.session import ALL_TOWNS, Database
@@ -22,8 +22,6 @@ from shared.events.topics import (
 )
 from shared.security.sealing import Sealer
 from shared.service import Part
-
-Page = Callable[[str], Awaitable[None]]
 
 
 def chunk_handler(database: Database, requests: Requests, *, page: Page) -> Handler:
@@ -55,16 +53,14 @@ def run_handler(database: Database, *, page: Page) -> Handler:
 
 
 def refusal_handler(database: Database, *, page: Page) -> Handler:
-    """Return the handler of audience.refused: hold the alert, then call a person."""
+    """Return the handler of audience.refused: hold the alert and call a person, as one."""
 
     async def handle(messages: Sequence[Message]) -> None:
         for message in messages:
             if not isinstance(message.event, AudienceRefused):
                 continue
             async with database.transaction(town=ALL_TOWNS) as tx:
-                reason = await hold_refused(tx, message.event)
-            if reason is not None:
-                await page(reason)
+                await hold_refused(tx, message.event, page=page)
 
     return handle
 
@@ -87,9 +83,7 @@ def card_handler(database: Database, requests: Requests, *, sealer: Sealer) -> H
 async def look_at_runs(database: Database, *, page: Page) -> None:
     """See which runs are complete, and page what they turned out to be."""
     async with database.transaction(town=ALL_TOWNS) as tx:
-        reasons = await finish_runs(tx)
-    for reason in reasons:
-        await page(reason)
+        await finish_runs(tx, page=page)
 
 
 def consumers(context: Context, role: str) -> list[Part]:

@@ -6,7 +6,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import RowMapping
 
-from shared.db.session import Tx, execute, fetch
+from shared.db.session import Tx, execute, fetch, fetch_value
 from shared.events.audience import AudienceCompleted
 
 _ADD_RUN = """
@@ -27,18 +27,58 @@ RETURNING r.alert_id, r.version, r.members,
      WHERE m.alert_id = r.alert_id AND m.version = r.version) AS found
 """
 
-_HOLD_EMPTY = """
-UPDATE dispatcher_broadcast SET state = 'held', reason = 'nobody'
-WHERE alert_id = :alert_id AND version = :version AND kind = 'alert' AND state = 'live'
-  AND NOT nobody_yet
+NOBODY, UNREACHABLE = "nobody", "nobody-reachable"
+
+# Nobody is told and nobody may be yet: a run is whole, there is no delivery, no card is awaited.
+_IS_UNHEARD = """
+b.kind = 'alert' AND b.state = 'live' AND NOT b.nobody_yet AND b.expires_at > clock_timestamp()
+  AND EXISTS (SELECT FROM dispatcher_run AS r WHERE r.alert_id = b.alert_id
+              AND r.version = b.version AND r.fanned_out_at IS NOT NULL)
+  AND NOT EXISTS (SELECT FROM dispatcher_delivery AS d
+                  WHERE d.alert_id = b.alert_id AND d.version = b.version)
+  AND NOT EXISTS (SELECT FROM dispatcher_member AS m WHERE m.alert_id = b.alert_id
+                  AND m.version = b.version AND m.card_version IS NULL)
 """
 
-# Past the door of claims and fan-out, or an alert in full swing would not let it in.
-_HOLD_REFUSED = """
+_UNHEARD = f"SELECT b.alert_id, b.version FROM dispatcher_broadcast AS b WHERE {_IS_UNHEARD}"
+
+# Whoever fans out or completes holds the door until it has committed. While one does, this is not
+# the moment to judge, nor to wait with doors of other alerts shut; there is another in a second.
+_TRY_DOOR = """
+SELECT pg_try_advisory_xact_lock(hashtextextended(CAST(CAST(:alert_id AS uuid) AS text), :version))
+"""
+
+_HOLD_UNHEARD = f"""
+UPDATE dispatcher_broadcast AS b SET state = 'held', reason = CASE WHEN EXISTS (
+    SELECT FROM dispatcher_member AS m WHERE m.alert_id = b.alert_id AND m.version = b.version)
+    THEN '{UNREACHABLE}' ELSE '{NOBODY}' END
+WHERE b.alert_id = :alert_id AND b.version = :version AND {_IS_UNHEARD}
+RETURNING b.reason
+"""
+
+# Whoever was asked for while it was held has been passed over, so it comes due again.
+_RELEASE_REACHED = f"""
+WITH released AS (
+    UPDATE dispatcher_broadcast AS b SET state = 'live', reason = NULL
+    WHERE b.kind = 'alert' AND b.state = 'held' AND b.reason = '{UNREACHABLE}'
+      AND b.expires_at > clock_timestamp()
+      AND EXISTS (SELECT FROM dispatcher_delivery AS d
+                  WHERE d.alert_id = b.alert_id AND d.version = b.version)
+    RETURNING b.alert_id, b.version
+)
+UPDATE dispatcher_delivery AS d SET due_at = clock_timestamp() FROM released AS r
+WHERE d.alert_id = r.alert_id AND d.version = r.version
+  AND d.state IN ('pending', 'retry_wait') AND d.due_at IS NULL
+"""
+
+# Past the door of claims and fan-out, or an alert in full swing would not let it in. A hold that
+# would end by itself becomes one that does not.
+_HOLD_REFUSED = f"""
 WITH door AS MATERIALIZED (SELECT pg_advisory_xact_lock(
     hashtextextended(CAST(CAST(:alert_id AS uuid) AS text), :version)))
 UPDATE dispatcher_broadcast SET state = 'held', reason = :reason
-WHERE alert_id = :alert_id AND version = :version AND kind = 'alert' AND state = 'live'
+WHERE alert_id = :alert_id AND version = :version AND kind = 'alert'
+  AND (state = 'live' OR state = 'held' AND reason = '{UNREACHABLE}')
   AND area_digest = :area_digest AND (SELECT count(*) FROM door) = 1
 """
 
@@ -72,9 +112,24 @@ async def finish_runs(tx: Tx) -> Sequence[RowMapping]:
     return await fetch(tx, _FINISH_RUNS)
 
 
-async def hold_empty(tx: Tx, *, alert_id: UUID, version: int) -> bool:
-    """Hold a broadcast that reaches nobody, unless that was approved; say whether it was held."""
-    return bool(await execute(tx, _HOLD_EMPTY, alert_id=alert_id, version=version))
+async def unheard(tx: Tx) -> list[tuple[UUID, int]]:
+    """Return broadcasts that look as if they would be heard by nobody."""
+    return [(row["alert_id"], row["version"]) for row in await fetch(tx, _UNHEARD)]
+
+
+async def hold_unheard(tx: Tx, *, alert_id: UUID, version: int) -> str | None:
+    """Hold a broadcast that nobody hears and return why; None where somebody does, or may yet."""
+    at = {"alert_id": alert_id, "version": version}
+    # A statement of its own: the next one sees what was committed before the door was shut.
+    if not await fetch_value(tx, _TRY_DOOR, **at):
+        return None
+    reason: str | None = await fetch_value(tx, _HOLD_UNHEARD, **at)
+    return reason
+
+
+async def release_reached(tx: Tx) -> None:
+    """Let go on what was held because nobody could be told, and somebody can by now."""
+    await execute(tx, _RELEASE_REACHED)
 
 
 async def hold_refused(

@@ -33,10 +33,8 @@ def timers(context: Context) -> list[Part]:
 
     async def finish() -> None:
         async with context.database.transaction(town=ALL_TOWNS) as tx:
-            reasons = await finish_runs(tx)
+            await finish_runs(tx, page=context.page)
             await store_runs.give_up_waiting(tx, limit=LIMIT)
-        for reason in reasons:
-            await context.page(reason)
 
     return [
         Using(Every("recipients.complete", 1.0, complete_changed, page=context.page), requests),

@@ -30,7 +30,7 @@ _EXAMPLE: dict[str, Any] = {
     "seconds_to": {"first": 0.9, "p50": 4.1, "p99": 9.8, "last": 11.2},
     "correction": {"version": 2, "opened_at": "2026-01-31T21:12:05Z", **_CHANNEL,
                    "failed": {"total": 20, "by_reason": {"invalid_address": 20}}},
-    "complete": True,
+    "hold": None, "complete": True,
 }  # fmt: skip
 _DELIVERY: dict[str, Any] = {
     "delivery_id": "019c0f40-2b11-7a52-8f0e-6c1d2e3f4a5b", "version": 1, "channel": "sms",
@@ -88,7 +88,10 @@ class Audience(BaseModel):
 
 
 class Report(Totals):
-    """What became of an alert; seconds count from the approval to each hand-over."""
+    """What became of an alert; seconds count from the approval to each hand-over.
+
+    `hold` is why nothing of it is sent, or was until it expired.
+    """
 
     model_config = example(**_EXAMPLE)
 
@@ -100,6 +103,7 @@ class Report(Totals):
     by_state: dict[str, int]
     seconds_to: dict[str, float | None]
     correction: Correction | None
+    hold: str | None
     complete: bool
 
 

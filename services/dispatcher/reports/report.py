@@ -65,7 +65,10 @@ async def report(tx: Tx, alert_id: UUID) -> dict[str, Any]:
                 **_count(row for row in rows if row["version"] == correction["version"]),
             }
         ),
-        "complete": alert["resolved_at"] is not None and totals["pending"] == 0,
+        "hold": alert["hold"],
+        "complete": (
+            alert["resolved_at"] is not None and totals["pending"] == 0 and not alert["is_held"]
+        ),
     }
 
 

@@ -8,8 +8,12 @@ from sqlalchemy import RowMapping
 from shared.db.session import Tx, fetch, fetch_one
 
 _ALERT = """
-SELECT alert_id, version, state, approved_at, resolved_at, expires_at
-FROM dispatcher_alert WHERE alert_id = :alert_id
+SELECT a.alert_id, a.version, a.state, a.approved_at, a.resolved_at, a.expires_at,
+       b.state = 'held' AS is_held,
+       CASE WHEN b.state = 'held' OR b.state = 'ended' AND b.reason <> 'expired'
+            THEN b.reason END AS hold
+FROM dispatcher_alert AS a LEFT JOIN dispatcher_broadcast AS b USING (alert_id, version)
+WHERE a.alert_id = :alert_id
 """
 
 _COUNTS = """

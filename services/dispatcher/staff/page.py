@@ -38,15 +38,18 @@ async def page(
     clock: Clock,
     channel: Channel,
     address: str,
+    key: str | None = None,
 ) -> bool:
     """Ask for a notice to the duty address; False if this reason paged within ten minutes.
+
+    Without a key of its own, what has the same words is the same reason.
 
     Raises:
         ValueError: the keyring can neither seal nor hash an address.
     """
     if keyring.sealer is None or keyring.hasher is None:
         raise ValueError("paging needs the keys that seal and hash addresses")
-    if not await store.brake(tx, _reason_key(reason), seconds=BRAKE_S):
+    if not await store.brake(tx, key or _reason_key(reason), seconds=BRAKE_S):
         return False
     notice_id = new_id()
     hashed = keyring.hasher.hash(address)
@@ -69,7 +72,7 @@ async def page(
 
 
 class Pager:
-    """Pages in a transaction of its own; callable from anywhere and never raises."""
+    """Pages in a transaction of its own, callable from anywhere; or within an open one."""
 
     def __init__(
         self,
@@ -85,22 +88,43 @@ class Pager:
         self._clock, self._channel, self._address = clock, channel, address
 
     async def __call__(self, reason: str) -> None:
-        """Log, count and, where a duty address is set, page a reason."""
-        log.critical("page", reason=reason)
-        pages.labels("dispatcher", _reason_key(reason)[:80]).inc()
+        """Log, count and, where a duty address is set, page a reason; never raises."""
+        self._note(reason)
         if self._address is None:
             return
         try:
             async with self._database.transaction(town=ALL_TOWNS) as tx:
-                await page(
-                    tx,
-                    reason,
-                    outbox=self._outbox,
-                    keyring=self._keyring,
-                    clock=self._clock,
-                    channel=self._channel,
-                    address=self._address,
-                )
+                await self._page(tx, reason, key=None)
         except Exception:
             # Whoever pages is in trouble already; a page that fails must not add to it.
             log.exception("page.failed", reason=reason)
+
+    async def within(self, tx: Tx, reason: str, *, key: str | None = None) -> None:
+        """Page in the transaction that makes the reason true: both are committed, or neither.
+
+        What PostgreSQL refuses is raised, for then neither can be; whoever did it tries again.
+        """
+        self._note(reason)
+        try:
+            await self._page(tx, reason, key=key)
+        except ValueError:
+            # A keyring that lacks a key lacks it the next time too, and would stop every run.
+            log.exception("page.failed", reason=reason)
+
+    def _note(self, reason: str) -> None:
+        log.critical("page", reason=reason)
+        pages.labels("dispatcher", _reason_key(reason)[:80]).inc()
+
+    async def _page(self, tx: Tx, reason: str, *, key: str | None) -> None:
+        if self._address is None:
+            return
+        await page(
+            tx,
+            reason,
+            outbox=self._outbox,
+            keyring=self._keyring,
+            clock=self._clock,
+            channel=self._channel,
+            address=self._address,
+            key=key,
+        )

@@ -103,6 +103,7 @@ class Previewed(StrictModel):
 
     Counts by language and town come in fives, null for one to four; viewers, and managers
     beyond their own town, get all counts so.
+    A person counts once for each channel they have, however many numbers or mailboxes of it.
     `residents` are estimated by the share of each town's ground, `reach` is people registered for
     each of them. Neighbours lie at most 5 km away.
     """

@@ -74,17 +74,17 @@ def unpack(packed: str, *, digest: str) -> Area:
         raise AreaBroken("the area cannot be unpacked") from None
     if not wkb or inflate.unconsumed_tail or not inflate.eof:
         raise AreaBroken("the area is missing, too large or cut off")
-    if hashlib.sha256(wkb).hexdigest() != digest:
-        raise AreaBroken("the area is not the one of the digest")
     return from_wkb(wkb, digest=digest)
 
 
 def from_wkb(wkb: bytes, *, digest: str) -> Area:
-    """Make an area of WKB whose digest is known to be right.
+    """Make an area of WKB, also of what was stored, and hold it against its digest.
 
     Raises:
-        AreaBroken: it is no polygon, empty, or not a valid one.
+        AreaBroken: it is altered, no polygon, empty, or not a valid one.
     """
+    if hashlib.sha256(wkb).hexdigest() != digest:
+        raise AreaBroken("the area is not the one of the digest")
     try:
         # Corners that are no numbers are refused below, and nothing to warn of.
         with np.errstate(invalid="ignore"):

@@ -1,13 +1,16 @@
 """Cuts blocks of matched people into chunks an event can carry."""
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import numpy as np
 
 from services.geofence.index.columns import Ordinals
 from services.geofence.index.view import Block, View
+from shared.events.audience import AudienceResolved, pack_ids
+from shared.identifiers import new_id
 
 MOST_IDS = 5_000
 
@@ -68,3 +71,27 @@ class Cutter:
         )
         self.inside, self.uncertain, self.waiting = [], [], 0
         return chunk
+
+
+def late_chunks(
+    inside: Collection[UUID],
+    around: Collection[UUID],
+    *,
+    alert_id: UUID,
+    version: int,
+    digest: str,
+) -> Iterator[AudienceResolved]:
+    """Yield chunks of late joiners of an alert version, those inside by uncertainty last."""
+    late = [*sorted(inside), *sorted(around)]
+    for first in range(0, len(late), MOST_IDS):
+        some, within = late[first : first + MOST_IDS], max(0, len(inside) - first)
+        yield AudienceResolved(
+            alert_id=alert_id,
+            version=version,
+            run_id=new_id(),
+            chunk=0,
+            area_digest=digest,
+            inside=pack_ids(some[:within]),
+            by_uncertainty=pack_ids(some[within:]),
+            late=True,
+        )

@@ -1,25 +1,23 @@
 """Find residents whose change brings them into a live alert or takes them out, each once."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
 import numpy as np
-from shapely.geometry.base import BaseGeometry
 
 from services.geofence.areas.area import Area, AreaBroken, from_wkb
 from services.geofence.audience import store
+from services.geofence.audience.chunks import late_chunks
+from services.geofence.audience.leavers.stays import Stays, stays_of
 from services.geofence.audience.store import LiveAlert
-from services.geofence.index.geodesy import Floats
-from services.geofence.index.grid import Ints, exact
-from services.geofence.index.near import within
+from services.geofence.index.grid import Ints
 from services.geofence.index.settle_places import Step
 from shared.db.session import Tx
-from shared.events.audience import AudienceRefused, AudienceResolved, pack_ids
+from shared.events.audience import AudienceRefused
 from shared.events.base import Event
-from shared.identifiers import new_id
 from shared.watch.logs import get_logger
 from shared.watch.metrics import pages
 
@@ -46,10 +44,7 @@ class Areas:
         """
         area = self._known.get(alert.digest)
         if area is None:
-            wkb = await store.area_wkb(tx, alert)
-            if hashlib.sha256(wkb).hexdigest() != alert.digest:
-                raise AreaBroken("the area is not the one of the digest")
-            area = from_wkb(wkb, digest=alert.digest)
+            area = from_wkb(await store.area_wkb(tx, alert), digest=alert.digest)
             # Nobody is put out for it: taking turns, each would be read for every batch.
             if len(self._known) < self._most:
                 self._known[alert.digest] = area
@@ -62,23 +57,25 @@ class Areas:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stays:
-    """Places where residents have been, before a change or after it, and where that one lies."""
+class _Seen:
+    """Places before changes and after them; where each change lies, and of what it ended when."""
 
-    who: Sequence[UUID]
+    stays: Stays
     at: Sequence[tuple[int, int] | None]
-    lon: Floats
-    lat: Floats
-    metres: Floats
+    ended: Sequence[tuple[datetime | None, datetime] | None]
 
-    def since(self, offsets: Mapping[int, int]) -> Ints:
-        """Return the rows of changes that lie at these offsets or after, or nobody knows where."""
-        late = [one is None or one[1] >= offsets.get(one[0], 0) for one in self.at]
-        return np.flatnonzero(late)
+    def of(self, alert: LiveAlert, *, topic_id: str) -> Ints:
+        """Return the rows that count for an alert.
 
-    def people(self, rows: Ints) -> set[UUID]:
-        """Return whose rows they are."""
-        return {self.who[n] for n in rows.tolist()}
+        Those of a change that lies after its registration, or nobody knows where, and those of
+        its approval that were left later.
+        """
+        since = alert.since.offsets if alert.since and alert.since.topic_id == topic_id else {}
+        counts = [
+            at is None or at[1] >= since.get(at[0], 0) or _at_approval(ended, alert.approved_at)
+            for at, ended in zip(self.at, self.ended, strict=True)
+        ]
+        return np.flatnonzero(counts)
 
 
 async def late_joiners(
@@ -94,13 +91,12 @@ async def late_joiners(
 
     Nobody who was noted before. Who leaves was inside when the alert was registered, or since,
     and a run that looks only now does not see them any more. A change known to lie before the
-    registration is left to the runs of the alert, all of which see it: whom it took out between
-    approval and registration nobody can know here, where no past places are kept. A live alert
-    whose area cannot be read any more is refused instead, once.
+    registration is left to the runs of the alert, all of which see it, but for whom it took out
+    after the approval. A live alert whose area cannot be read any more is refused instead, once.
     """
     events: list[Event] = []
-    stays = _stays(steps, lies)
-    if stays is None:
+    seen = _seen(steps, lies) if live else None
+    if seen is None:
         return events
     for alert in live:
         try:
@@ -109,32 +105,46 @@ async def late_joiners(
             # Rosters of all other alerts must not wait for the repair of one stored area.
             events += await _refuse(tx, alert, str(error))
             continue
-        since = alert.since.offsets if alert.since and alert.since.topic_id == topic_id else {}
-        inside, around = _met(area, stays, stays.since(since))
-        new = await store.add_late_joiners(tx, alert, inside | around) if inside | around else ()
-        if new:
-            events.append(_chunk(alert, inside & set(new), around & set(new)))
+        inside, around = seen.stays.met(area, seen.of(alert, topic_id=topic_id))
+        if inside | around:
+            new = await store.add_late_joiners(tx, alert, inside | around)
+            events += late_chunks(
+                inside & new,
+                around & new,
+                alert_id=alert.alert_id,
+                version=alert.version,
+                digest=alert.digest,
+            )
     return events
 
 
-def _stays(steps: Sequence[Step], lies: Where) -> _Stays | None:
-    rows = [(step.change, spot) for step in steps for spot in (*step.before, *step.change.spots)]
+def _seen(steps: Sequence[Step], lies: Where) -> _Seen | None:
+    rows = [
+        (step, spot, ended)
+        for step in steps
+        for spot, ended in (
+            *((stay.spot, (stay.since, step.happened_at)) for stay in step.left),
+            *((spot, None) for spot in step.change.spots),
+        )
+    ]
     if not rows:
         return None
-    lon, lat, metres = np.array(
-        [(spot.lon, spot.lat, spot.uncertainty_m) for _, spot in rows], np.float64
-    ).T
-    who = [change.subscriber_id for change, _ in rows]
-    at = [lies.get((change.subscriber_id, change.version)) for change, _ in rows]
-    return _Stays(who, at, lon, lat, metres)
+    changes = [step.change for step, _, _ in rows]
+    return _Seen(
+        stays_of([(step.change.subscriber_id, spot) for step, spot, _ in rows]),
+        [lies.get((change.subscriber_id, change.version)) for change in changes],
+        [ended for _, _, ended in rows],
+    )
 
 
-def _met(area: BaseGeometry, stays: _Stays, late: Ints) -> tuple[set[UUID], set[UUID]]:
-    """Return who of some rows has been inside an area, and who inside by uncertainty only."""
-    inside = stays.people(late[exact(area, stays.lon[late], stays.lat[late])])
-    fuzzy = late[stays.metres[late] > 0]
-    near = fuzzy[within(area, stays.lon[fuzzy], stays.lat[fuzzy], stays.metres[fuzzy])]
-    return inside, stays.people(near) - inside
+def _at_approval(
+    ended: tuple[datetime | None, datetime] | None, approved_at: datetime | None
+) -> bool:
+    """Say whether a place that has ended was one at a moment."""
+    if ended is None or approved_at is None:
+        return False
+    since, left_at = ended
+    return (since is None or since <= approved_at) and approved_at < left_at
 
 
 async def _refuse(tx: Tx, alert: LiveAlert, why: str) -> list[Event]:
@@ -151,16 +161,3 @@ async def _refuse(tx: Tx, alert: LiveAlert, why: str) -> list[Event]:
             reason=BROKEN,
         )
     ]
-
-
-def _chunk(alert: LiveAlert, inside: set[UUID], around: set[UUID]) -> AudienceResolved:
-    return AudienceResolved(
-        alert_id=alert.alert_id,
-        version=alert.version,
-        run_id=new_id(),
-        chunk=0,
-        area_digest=alert.digest,
-        inside=pack_ids(sorted(inside)),
-        by_uncertainty=pack_ids(sorted(around)),
-        late=True,
-    )

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from services.geofence.areas.area import Area, AreaBroken, unpack
 from services.geofence.audience import store
+from services.geofence.audience.go_live import go_live
 from services.geofence.audience.refuse import refuse
 from services.geofence.audience.run import Publish, Run
 from services.geofence.audience.store import Sight
@@ -12,6 +13,7 @@ from services.geofence.index.tail import Roster
 from services.geofence.index.view import OutsideArea
 from shared.bus.errors import BusError, BusUnavailable, passes
 from shared.bus.kafka.bus import Bus
+from shared.bus.outbox import Outbox
 from shared.db.session import Database
 from shared.db.transient import is_transient
 from shared.events.alert import AlertApproved
@@ -42,6 +44,7 @@ class Resolver:
         bus: Bus,
         roster: Roster,
         publish: Publish,
+        outbox: Outbox,
         patience_s: float = PATIENCE_S,
         look_again_s: float = LOOK_AGAIN_S,
     ) -> None:
@@ -49,6 +52,7 @@ class Resolver:
         self._bus = bus
         self._roster = roster
         self._publish = publish
+        self._outbox = outbox
         self._patience_s = patience_s
         self._look_again_s = look_again_s
         self._early: dict[tuple[UUID, int], asyncio.Task[None]] = {}
@@ -56,13 +60,13 @@ class Resolver:
     async def resolve(self, alert: AlertApproved) -> None:
         """Publish everybody in the alert's area in chunks, then that the run is complete.
 
-        1. Register the alert as live and commit. 2. Read the end offsets V of the roster.
+        1. Register the alert as live, tell who has left since its approval, and commit.
+        2. Read the end offsets V of the roster.
         3. Wait a second at most for the index to reach V, resolve and publish.
         4. If that went early, look again on reaching V and publish the difference.
         5. Publish audience.completed.
         A change before V is in the index of 3 or 4; one after V finds the alert registered,
-        and whom it takes out is told by keep_places too. Who left between the approval and the
-        registration is not known here: no past places are kept.
+        and whom it takes out is told by keep_places too.
         Steps 4 and 5 of an early run go on beside later alerts; if this process dies first, the
         alert is announced again.
 
@@ -79,7 +83,8 @@ class Resolver:
             fp("geofence.after_sight")
             run.went_early = not await self._reached(sight, within_s=self._patience_s)
             await self._publish_new(run)
-        if sight is None or run.went_early or not await self._stands(sight):
+        early = run.went_early or not run.knows_leavers
+        if sight is None or early or not await self._stands(sight):
             run.went_early = True
             log.warning("audience.went_early", alert_id=str(alert.alert_id))
             self._complete_later(run, sight)
@@ -105,25 +110,23 @@ class Resolver:
         """Register an alert version, and with it a new run; None where it is not live."""
         run = Run(new_id(), alert, area, self._publish)
         since = await self._sight()
-        alert_id, version = alert.alert_id, alert.version
         async with self._database.transaction() as tx:
-            registered = await store.register(
+            gone_live = await go_live(
                 tx,
-                alert_id=alert_id,
-                version=version,
-                wkb=area.wkb,
-                digest=area.digest,
-                expires_at=alert.expires_at,
+                alert,
+                area,
+                run_id=run.run_id,
                 since=since,
+                outbox=self._outbox,
+                patience_s=self._patience_s,
             )
-            if registered.live and registered.same_area:
-                await store.begin_run(tx, run_id=run.run_id, alert_id=alert_id, version=version)
+        registered, run.knows_leavers = gone_live.registered, gone_live.knows_leavers
         if not registered.same_area:
             raise await self._refuse(alert, "area-of-another-digest")
         if registered.live:
             return run
         why = registered.why_not
-        log.info("audience.not_live", alert_id=str(alert_id), version=version, why=why)
+        log.info("audience.not_live", alert_id=str(alert.alert_id), version=alert.version, why=why)
         return None
 
     async def _sight(self) -> Sight | None:
@@ -216,19 +219,16 @@ class Resolver:
         What failed in the middle of that is made again as another run, from its beginning: nobody
         knows which of its chunks the bus has taken, nor who was in the one that was being cut.
         """
-        run: Run | None = early
+        run: Run | None = early if early.knows_leavers else None
         while await self._still_live(early.alert):
             try:
                 if sight is None or not await self._stands(sight):
                     sight = await self._sight()
                 elif await self._reached(sight, within_s=self._look_again_s):
                     run = run or await self._begin(early.alert, early.area)
-                    if run is not None:
-                        await self._publish_new(run)
-                        if not await self._stands(sight):
-                            continue
-                        await self._complete(run, sight)
-                    return
+                    if run is None or await self._finished(run, sight):
+                        return
+                    run = run if run.knows_leavers else None
             except Poison:
                 return
             except Exception as error:
@@ -238,6 +238,16 @@ class Resolver:
                 run = None
             if sight is None or run is None:
                 await asyncio.sleep(self._look_again_s)
+
+    async def _finished(self, run: Run, sight: Sight) -> bool:
+        """Publish what a run has not yet, and complete it if V stands and no leaver is missing."""
+        if not run.knows_leavers:
+            return False
+        await self._publish_new(run)
+        if not await self._stands(sight):
+            return False
+        await self._complete(run, sight)
+        return True
 
     async def _still_live(self, alert: AlertApproved) -> bool:
         try:
@@ -261,4 +271,6 @@ class Resolver:
             log.info("audience.not_warm", error=type(error).__name__)
 
     async def _refuse(self, alert: AlertApproved, reason: str, detail: str = "") -> Poison:
-        return await refuse(alert, reason, detail=detail, publish=self._publish)
+        return await refuse(
+            alert, reason, detail=detail, database=self._database, publish=self._publish
+        )

@@ -38,6 +38,8 @@ class Run:
     chunks: int = 0
     members: int = 0
     went_early: bool = False
+    # False while a keeper stood in the gate: who leaves by what it keeps is known to nobody.
+    knows_leavers: bool = True
     _seen: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
     _lineage: object = None
     _packed: list[bytes] = field(default_factory=list)

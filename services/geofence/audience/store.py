@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import RowMapping
 
 from shared.db.session import Tx, execute, fetch, fetch_one, fetch_value
+from shared.events.alert import AlertApproved
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Sight:
 class LiveAlert:
     """An alert version that late joiners are still to be warned by; digest in hex.
 
-    Changes before `since` are seen by every run of it. One that is `refused` takes nobody in
-    late, and the dispatcher has been told.
+    Changes before `since` are seen by every run of it. Of one that is `refused` the dispatcher
+    has been told.
     """
 
     alert_id: UUID
@@ -41,6 +42,7 @@ class LiveAlert:
     digest: str
     since: Sight | None = None
     refused: bool = False
+    approved_at: datetime | None = None
 
 
 async def register(
@@ -48,8 +50,10 @@ async def register(
     *,
     alert_id: UUID,
     version: int,
+    status: str,
     wkb: bytes,
     digest: str,
+    approved_at: datetime,
     expires_at: datetime,
     since: Sight | None,
 ) -> Registered:
@@ -69,16 +73,18 @@ async def register(
         tx,
         """
         INSERT INTO geofence_live_alert
-               (alert_id, version, area_wkb, area_digest, expires_at, registered_at,
-                roster_topic_id, roster_offsets)
-        VALUES (:alert_id, :version, :wkb, decode(:digest, 'hex'), :expires_at, now(),
-                :topic_id, CAST(:offsets AS jsonb))
+               (alert_id, version, status, area_wkb, area_digest, approved_at, expires_at,
+                registered_at, roster_topic_id, roster_offsets)
+        VALUES (:alert_id, :version, :status, :wkb, decode(:digest, 'hex'), :approved_at,
+                :expires_at, now(), :topic_id, CAST(:offsets AS jsonb))
             ON CONFLICT (alert_id, version) DO NOTHING
         """,
         alert_id=alert_id,
         version=version,
+        status=status,
         wkb=wkb,
         digest=digest,
+        approved_at=approved_at,
         expires_at=expires_at,
         topic_id=since and since.topic_id,
         offsets=since and _json(since.offsets),
@@ -155,30 +161,38 @@ async def live_alerts(tx: Tx) -> list[LiveAlert]:
         """
         SELECT alert_id, version, encode(area_digest, 'hex') AS digest,
                roster_topic_id, CAST(roster_offsets AS text) AS roster_offsets,
-               end_reason IS NOT NULL AS refused
+               refused_at IS NOT NULL AS refused, approved_at
           FROM geofence_live_alert
          WHERE ended_at IS NULL AND expires_at > now()
          ORDER BY registered_at, alert_id
         """,
     )
     return [
-        LiveAlert(row["alert_id"], row["version"], row["digest"], _sight(row), row["refused"])
+        LiveAlert(
+            alert_id=row["alert_id"],
+            version=row["version"],
+            digest=row["digest"],
+            since=_sight(row),
+            refused=row["refused"],
+            approved_at=row["approved_at"],
+        )
         for row in rows
     ]
 
 
-async def note_refused(tx: Tx, alert: LiveAlert, *, reason: str) -> bool:
-    """Note on a live alert that it is refused; say whether that was not noted before.
+async def note_refused(tx: Tx, alert: LiveAlert | AlertApproved, *, reason: str) -> bool:
+    """Note on a registered alert that it is refused; say whether that was not noted before.
 
-    It has a reason to end then, and has not ended: runs may still be made of it.
+    It has not ended by that: runs may still be made of it.
     """
     return bool(
         await execute(
             tx,
             """
-            UPDATE geofence_live_alert SET end_reason = :reason
+            UPDATE geofence_live_alert
+               SET refused_at = clock_timestamp(), refused_for = :reason
              WHERE alert_id = :alert_id AND version = :version
-               AND ended_at IS NULL AND end_reason IS NULL
+               AND ended_at IS NULL AND refused_at IS NULL
             """,
             alert_id=alert.alert_id,
             version=alert.version,

@@ -1,6 +1,7 @@
 """One change of the roster as the index and the place tables take it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from shared.events.subscriber import PlaceChanged
@@ -17,6 +18,14 @@ class Spot:
     lon: float
     lat: float
     uncertainty_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A place, and since when it has been one of a resident's; None where nobody knows."""
+
+    spot: Spot
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
-from services.geofence.index.change import Change, Spot
+from services.geofence.index.change import Change, Spot, Stay
 from shared.db.session import Tx, execute, fetch, fetch_value
 
 RESIDENT_BYTES = 16 + 8 + 2 + 2
@@ -55,51 +55,49 @@ async def upsert_residents(tx: Tx, changes: Sequence[Change]) -> dict[UUID, int]
     return {row["subscriber_id"]: row["version"] for row in rows}
 
 
-async def spots_of(tx: Tx, subscriber_ids: Collection[UUID]) -> dict[UUID, tuple[Spot, ...]]:
-    """Return the places of residents, of those who have any."""
+async def remove_places(tx: Tx, subscriber_ids: Collection[UUID]) -> dict[UUID, tuple[Stay, ...]]:
+    """Remove all places of residents and return them, of those who had any."""
     rows = await fetch(
         tx,
         """
-        SELECT subscriber_id, place_id, lon, lat, uncertainty_m FROM geofence_place
-         WHERE subscriber_id = ANY(CAST(:ids AS uuid[]))
+        DELETE FROM geofence_place WHERE subscriber_id = ANY(CAST(:ids AS uuid[]))
+        RETURNING subscriber_id, place_id, lon, lat, uncertainty_m, since
         """,
         ids=list(subscriber_ids),
     )
-    found: dict[UUID, tuple[Spot, ...]] = {}
+    found: dict[UUID, tuple[Stay, ...]] = {}
     for row in rows:
         spot = Spot(row["place_id"], row["lon"], row["lat"], row["uncertainty_m"])
-        found[row["subscriber_id"]] = (*found.get(row["subscriber_id"], ()), spot)
+        who = row["subscriber_id"]
+        found[who] = (*found.get(who, ()), Stay(spot, row["since"]))
     return found
 
 
-async def replace_places(tx: Tx, changes: Sequence[Change]) -> None:
-    """Put each resident's whole set of places in the place of the one before."""
-    await execute(
-        tx,
-        "DELETE FROM geofence_place WHERE subscriber_id = ANY(CAST(:ids AS uuid[]))",
-        ids=[change.subscriber_id for change in changes],
-    )
-    rows = [
-        (change.subscriber_id, spot)
-        for change in changes
-        if not change.erased
-        for spot in change.spots
-    ]
+async def add_places(tx: Tx, stays: Mapping[UUID, Sequence[Stay]]) -> None:
+    """Write places of residents who have none.
+
+    What has been read has happened: a moment ahead of our own clock counts as now.
+    """
+    rows = [(subscriber_id, stay) for subscriber_id, some in stays.items() for stay in some]
     if not rows:
         return
     await execute(
         tx,
         """
-        INSERT INTO geofence_place (subscriber_id, place_id, lon, lat, uncertainty_m)
-        SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:places AS uuid[]),
-                             CAST(:lons AS float8[]), CAST(:lats AS float8[]),
-                             CAST(:metres AS float8[]))
+        INSERT INTO geofence_place (subscriber_id, place_id, lon, lat, uncertainty_m, since)
+        SELECT subscriber_id, place_id, lon, lat, uncertainty_m,
+               CASE WHEN since < now() THEN since WHEN since IS NOT NULL THEN now() END
+          FROM unnest(CAST(:ids AS uuid[]), CAST(:places AS uuid[]),
+                      CAST(:lons AS float8[]), CAST(:lats AS float8[]),
+                      CAST(:metres AS float8[]), CAST(:since AS timestamptz[]))
+               AS incoming (subscriber_id, place_id, lon, lat, uncertainty_m, since)
         """,
-        ids=[subscriber for subscriber, _ in rows],
-        places=[spot.place_id for _, spot in rows],
-        lons=[spot.lon for _, spot in rows],
-        lats=[spot.lat for _, spot in rows],
-        metres=[spot.uncertainty_m for _, spot in rows],
+        ids=[subscriber_id for subscriber_id, _ in rows],
+        places=[stay.spot.place_id for _, stay in rows],
+        lons=[stay.spot.lon for _, stay in rows],
+        lats=[stay.spot.lat for _, stay in rows],
+        metres=[stay.spot.uncertainty_m for _, stay in rows],
+        since=[stay.since for _, stay in rows],
     )
 
 

@@ -10,6 +10,7 @@ from services.geofence.layers.formats.addresses.streets import (
     alike_postal,
     alike_street,
     alike_town,
+    written_street,
 )
 from services.geofence.layers.kinds import ADDRESS_POINT, Layer
 from shared.db.session import Tx
@@ -22,10 +23,10 @@ async def find_addresses(
 ) -> tuple[Layer, list[Match]] | None:
     """Return the layer of addresses and what it knows of each wanted one.
 
-    Wanted are (number, street, town, postal code). Streets are compared without case, punctuation
-    and abbreviation; without a number the whole street is meant, without town or postal code any.
-    Several points mean several units, or several towns where none was given. Nothing unknown is
-    guessed: its match is empty. None where no addresses are imported.
+    Wanted are (number, street, town, postal code). Streets are compared without case and
+    punctuation, directions and types in full or short; without a number the whole street is meant,
+    without town or postal code any. Several points mean several units, or several towns where none
+    was given. Nothing unknown is guessed: its match is empty. None where no addresses are imported.
     """
     layer = await store.layer_of(tx, ADDRESS_POINT, version)
     if layer is None:
@@ -47,7 +48,20 @@ async def find_addresses(
                 row["postal"], row["lon"], row["lat"],
             )
         )  # fmt: skip
-    return layer, [Match(tuple(one[:most]), more=len(one) > most) for one in found]
+    return layer, [
+        _match(street, some, most) for (_, street, _, _), some in zip(wanted, found, strict=True)
+    ]
+
+
+def _match(street: str, found: Sequence[Address], most: int) -> Match:
+    """Tell the addresses of a street from those of others that have its key."""
+    name = written_street(street)
+    same = [written_street(one.street) == name for one in found[:most]]
+    return Match(
+        tuple(one for one, is_same in zip(found, same, strict=False) if is_same),
+        len(found) > most,
+        tuple(one for one, is_same in zip(found, same, strict=False) if not is_same),
+    )
 
 
 # What was given and means nothing must match nothing, and not everything.

@@ -43,12 +43,13 @@ async def activate(tx: Tx, *, kind: str, origin: Origin) -> UUID | None:
     """Put the newest version of the same origin in force and return its id, or None.
 
     Without a date of its own an origin is that of any version whose date has come, and in force
-    from now on; with a date that has passed it is in force from that date.
+    from now on; with a date that has passed it is in force from that date, and what was put in
+    force later stays so.
     """
     row = await fetch_one(
         tx,
         f"""
-        UPDATE geofence_layer SET activated_at = {_ACTIVATED}
+        UPDATE geofence_layer SET activated_at = greatest(activated_at, {_ACTIVATED})
          WHERE layer_id = (
             SELECT layer_id FROM geofence_layer
              WHERE kind = :kind AND digest = :digest AND source_layer = :layer

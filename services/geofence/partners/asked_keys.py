@@ -2,7 +2,10 @@
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
+from weakref import WeakValueDictionary
 
 import orjson
 from aiohttp import ClientError, ClientSession, ClientTimeout
@@ -21,6 +24,8 @@ log = get_logger(__name__)
 
 # Three replicas leave one of a dispatcher's ten connections to those who warn, whoever tries keys.
 AT_ONCE = 3
+# Keys that have proved themselves find a turn whoever guesses.
+UNPROVED_AT_ONCE = 2
 LARGEST_ANSWER = 10_000
 TOKEN_S = 60
 PER_S = 60
@@ -45,6 +50,10 @@ class AskedKeys(PartnerKey):
         self._http, self._url, self._issuer = http, url, issuer
         self._timeout_s = timeout_s
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self._unproved = asyncio.Semaphore(UNPROVED_AT_ONCE)
+        # One unproved key of a network at a time: a thousand guesses from one of them are one
+        # ahead of another network's partner, and none is asked about once enough were refused.
+        self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._limits, self._refused_a_minute = limits, refused_a_minute
         # Hashes of keys that were good when they last came: they are asked about all the same,
         # but whoever guesses from a partner's network does not shut the partner out.
@@ -58,8 +67,31 @@ class AskedKeys(PartnerKey):
                 503 while the dispatcher does not say.
         """
         mark, network = hashlib.sha256(key.encode()).digest(), f"keys:{network_of(caller)}"
+        await self._brake(mark, network)
+        try:
+            async with asyncio.timeout(self._timeout_s), self._turn(mark, network):
+                # Those before it in the line may have been refused meanwhile.
+                await self._brake(mark, network)
+                return await self._judge(key, mark, network)
+        except TimeoutError:
+            log.warning("partners.not_asked", error=TimeoutError.__name__)
+            raise _unknown() from None
+
+    async def _brake(self, mark: bytes, network: str) -> None:
         if mark not in self._proved:
             await self._limits.check(network, limit=self._refused_a_minute, per_s=PER_S)
+
+    @asynccontextmanager
+    async def _turn(self, mark: bytes, network: str) -> AsyncIterator[None]:
+        if mark in self._proved:
+            async with self._turns:
+                yield
+            return
+        line = self._lines.setdefault(network, asyncio.Lock())
+        async with line, self._unproved, self._turns:
+            yield
+
+    async def _judge(self, key: str, mark: bytes, network: str) -> Principal:
         partner = await self._ask(key)
         if partner is None:
             self._proved.discard(mark)
@@ -74,8 +106,7 @@ class AskedKeys(PartnerKey):
             raise _unknown()
         token = self._issuer.issue(subject="geofence", roles=["service"], lifetime_s=TOKEN_S)
         try:
-            async with asyncio.timeout(self._timeout_s), self._turns:
-                status, body = await self._post(key, token)
+            status, body = await self._post(key, token)
             if status == 200:
                 return _partner(body)
             if status == 404 and body["type"].endswith(f":{UNKNOWN}"):

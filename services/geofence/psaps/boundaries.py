@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -111,4 +111,5 @@ class Drawings:
         self._known[layer["layer_id"]] = known
         if len(self._known) > MOST_LAYERS:
             del self._known[next(iter(self._known))]
-        return known
+        # A version may have held more than once: since when, the moment asked for says.
+        return replace(known, since=layer["since"])

@@ -33,7 +33,7 @@ async def layer_at(tx: Tx, kind: str, at: datetime) -> RowMapping | None:
     """Return the layer of a kind that holds at a moment: its id, version and since when.
 
     A version holds from midnight in Connecticut of its date, also where it came in later, and
-    again from when it was put in force: for the present that is the rule of all layers.
+    again from each time it was put in force: for the present that is the rule of all layers.
     """
     return await fetch_one(
         tx,
@@ -41,7 +41,11 @@ async def layer_at(tx: Tx, kind: str, at: datetime) -> RowMapping | None:
         SELECT layer_id, version, since
           FROM (SELECT *, valid_from::timestamp AT TIME ZONE 'America/New_York' AS dated
                   FROM geofence_layer WHERE kind = :kind) AS layer,
-               LATERAL (VALUES (dated), (greatest(dated, activated_at))) AS held (since)
+               LATERAL (SELECT dated
+                         UNION ALL
+                        SELECT greatest(dated, put.activated_at)
+                          FROM geofence_layer_activation AS put
+                         WHERE put.layer_id = layer.layer_id) AS held (since)
          WHERE since <= :at
          ORDER BY since DESC, version DESC LIMIT 1
         """,

@@ -25,7 +25,11 @@ Row = Mapping[Any, Any]
 def whole_state(
     resident: Row, *, places: Iterable[Row], points: Sequence[Row], sealer: Sealer
 ) -> tuple[PlaceChanged, ContactChanged]:
-    """Describe a resident at their version; `points` are the reachable ones, in order."""
+    """Describe a resident at their version; `points` are the reachable ones, in order.
+
+    Without any, no place is told: nobody counts whom no alert can reach, and nobody need know
+    where they live.
+    """
     subscriber_id, version = resident["subscriber_id"], resident["version"]
     preferences = Preferences.read(resident["preferences"])
     card = Card(
@@ -44,7 +48,7 @@ def whole_state(
         PlaceChanged(
             subscriber_id=subscriber_id,
             version=version,
-            places=tuple(_place(place) for place in places),
+            places=tuple(_place(place) for place in places) if points else (),
             reach=reach,
         ),
         ContactChanged(

@@ -62,10 +62,16 @@ class Command:
 
 
 @pytest.fixture
-def ctl(data_folder: Path) -> Iterator[Callable[..., Command]]:
-    """Start commands that share a data folder; ports of the test's own."""
-    ports = {f"CTALERT_{name}_PORT": str(free_port()) for name in SERVICES}
-    environment = {"PATH": os.environ["PATH"], "CTALERT_DATA": str(data_folder), **ports}
+def ports() -> dict[str, str]:
+    """Ports of the test's own."""
+    return {name: str(free_port()) for name in SERVICES}
+
+
+@pytest.fixture
+def ctl(data_folder: Path, ports: dict[str, str]) -> Iterator[Callable[..., Command]]:
+    """Start commands that share a data folder."""
+    given = {f"CTALERT_{name}_PORT": port for name, port in ports.items()}
+    environment = {"PATH": os.environ["PATH"], "CTALERT_DATA": str(data_folder), **given}
     begun: list[Command] = []
 
     def start(*words: str) -> Command:
@@ -78,7 +84,7 @@ def ctl(data_folder: Path) -> Iterator[Callable[..., Command]]:
 
 
 def test_two_services_run_side_by_side_and_the_last_stops_the_servers(
-    ctl: Callable[..., Command], data_folder: Path
+    ctl: Callable[..., Command], ports: dict[str, str], data_folder: Path
 ) -> None:
     postgres, broker = Postgres(data_folder / "postgres"), Broker(data_folder / "kafka")
     first = ctl("run", "geofence")
@@ -89,8 +95,8 @@ def test_two_services_run_side_by_side_and_the_last_stops_the_servers(
     third = ctl("run", "subscriber:api")
     assert third.process.wait(60) == 1
     third.until(
-        "ctl run: subscriber:api of this checkout runs already: stop that command first, or give "
-        "this one another CTALERT_SUBSCRIBER_PORT, or a folder of its own in CTALERT_DATA"
+        f"ctl run: subscriber:api of this checkout runs already on port {ports['SUBSCRIBER']}: "
+        "stop that command first, or give subscriber:api another CTALERT_SUBSCRIBER_PORT"
     )
     assert first.end() == 0
     assert (postgres.pid, broker.pid) == servers
@@ -100,7 +106,7 @@ def test_two_services_run_side_by_side_and_the_last_stops_the_servers(
 
 
 def test_a_role_that_listens_is_held_by_its_port(data_folder: Path) -> None:
-    """Workers are held by nobody; another port, or another folder, is another place."""
+    """Workers are held by nobody; another port is another place."""
     usual = {"CTALERT_DATA": str(data_folder)}
     with hold_places(["geofence:replica", "dispatcher:sms"], usual):
         with hold_places(["dispatcher:sms", "subscriber:api"], usual):

@@ -122,6 +122,7 @@ class World:
             bus=bus or self.bus,
             roster=self.roster,
             publish=publish or self.publish(),
+            outbox=self.outbox(),
             patience_s=patience_s,
             look_again_s=0.05,
         )
@@ -129,6 +130,10 @@ class World:
     def publish(self) -> Publish:
         """Make what publishes the events of a run."""
         return publisher(producer=self.producer, signer=self.keys.signer, clock=SystemClock())
+
+    def outbox(self) -> Outbox:
+        """Make what late joiners are put into."""
+        return Outbox("geofence", signer=self.keys.signer, clock=SystemClock())
 
     def replica(self) -> "World":
         """Make the same geofence as seen by another replica: with an index of its own."""
@@ -163,7 +168,7 @@ class World:
         """Make what is handed the records of the roster topic."""
         return Keeper(
             database=self.database,
-            outbox=Outbox("geofence", signer=self.keys.signer, clock=SystemClock()),
+            outbox=self.outbox(),
             footing=Footing(self.bus, verifier=self.keys.verifier),
             look_round_s=look_round_s,
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,6 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-import services.dispatcher
 from shared.db.migrate import current, schema_check, upgrade
 from shared.db.session import Database, execute, fetch, fetch_value, open_database
 from shared.watch.health import Health
@@ -55,15 +55,18 @@ async def test_two_migrations_at_once_are_one_after_the_other(
     assert {name for name in made if not name.startswith(f"{service}_")} == set()
 
 
-async def downgrade(url: str, revision: str) -> None:
-    """Take the dispatcher's migrations back, as its owner."""
+async def move(service: str, url: str, revision: str, *, by: Callable[[Config, str], None]) -> None:
+    """Take a service's migrations up or back to a revision, as their owner."""
+    found = find_spec(f"services.{service}")
+    assert found is not None
+    assert found.submodule_search_locations is not None
+    folder = Path(found.submodule_search_locations[0]) / "migrations"
 
     def work(connection: Connection) -> None:
         config = Config()
-        folder = Path(services.dispatcher.__file__).parent / "migrations"
         config.set_main_option("script_location", str(folder))
         config.attributes["connection"] = connection
-        command.downgrade(config, revision)
+        by(config, revision)
 
     engine = create_async_engine(url)
     async with engine.begin() as connection:
@@ -92,7 +95,7 @@ async def test_the_dispatchers_guards_go_and_come_back(fresh_database: Fresh) ->
     newest, kept, seen = current("dispatcher", migrated.owner_url), await tables(database), []
     seen.append(await guards(database))
     for revision in ("0004", "0003"):
-        await downgrade(migrated.owner_url, revision)
+        await move("dispatcher", migrated.owner_url, revision, by=command.downgrade)
         assert current("dispatcher", migrated.owner_url) == revision
         seen.append(await guards(database))
     await asyncio.to_thread(upgrade, "dispatcher", migrated.owner_url)
@@ -104,6 +107,72 @@ async def test_the_dispatchers_guards_go_and_come_back(fresh_database: Fresh) ->
     assert set(seen[2]) == first
     assert set(seen[1]) == first | {"dispatcher_partner"}
     assert len(seen[0]) == 12
+
+
+LAYERS = """
+INSERT INTO geofence_layer (layer_id, kind, version, digest, code_field, name_field, features,
+                            imported_at, activated_at, valid_from)
+SELECT gen_random_uuid(), 'psap', version, sha256('any'), 'code', 'name', 1,
+       CAST(imported_at AS timestamptz), CAST(activated_at AS timestamptz), valid_from
+  FROM (VALUES (1, '2026-01-05 15:00+00', '2026-06-05 15:00+00', date '2026-01-05'),
+               (2, '2026-03-05 15:00+00', '2026-03-05 15:00+00', '2026-03-05'),
+               (3, '2026-03-06 15:00+00', '2020-01-01 05:00+00', '2020-01-01'))
+       AS put (version, imported_at, activated_at, valid_from)
+"""
+ACTIVATIONS = """
+SELECT version, activation.activated_at
+  FROM geofence_layer_activation AS activation JOIN geofence_layer USING (layer_id) ORDER BY 1, 2
+"""
+# An alert that is refused, and one that has ended.
+REFUSED = """
+INSERT INTO geofence_live_alert (alert_id, version, area_wkb, area_digest, expires_at,
+                                 registered_at, ended_at, end_reason)
+SELECT gen_random_uuid(), version, '', sha256(''), now(), now(), ended_at, reason
+  FROM (VALUES (1, CAST(NULL AS timestamptz), 'area-broken'), (2, now(), 'cancelled'))
+       AS known (version, ended_at, reason)
+"""
+REFUSALS = "SELECT status, refused_for, end_reason FROM geofence_live_alert ORDER BY version"
+
+
+@pytest.mark.shows("G6", "G12")
+async def test_activations_and_refusals_of_before_are_taken_over_and_back(
+    fresh_database: Fresh,
+) -> None:
+    empty = fresh_database("geofence", migrated=False)
+    await move("geofence", empty.owner_url, "0005", by=command.upgrade)
+    await run(empty.owner_url, LAYERS, REFUSED)
+    database = open_database(empty.owner_url, application_name="test")
+    for _ in range(2):
+        await move("geofence", empty.owner_url, "0006", by=command.upgrade)
+        async with database.transaction() as tx:
+            rows = await fetch(tx, ACTIVATIONS)
+            assert [(one["version"], f"{one['activated_at']:%Y-%m}") for one in rows] == [
+                (1, "2026-01"), (1, "2026-06"), (2, "2026-03"), (3, "2020-01"),
+            ]  # fmt: skip
+            assert [tuple(one.values()) for one in await fetch(tx, REFUSALS)] == [
+                ("Actual", "area-broken", None), ("Actual", None, "cancelled"),
+            ]  # fmt: skip
+        await move("geofence", empty.owner_url, "0005", by=command.downgrade)
+        assert "geofence_layer_activation" not in await tables(database)
+        async with database.transaction() as tx:
+            kept = "SELECT end_reason FROM geofence_live_alert ORDER BY version"
+            reasons = [one["end_reason"] for one in await fetch(tx, kept)]
+            assert reasons == ["area-broken", "cancelled"]
+    await database.close()
+
+
+@pytest.mark.shows("G8")
+async def test_what_was_left_goes_and_comes_back(fresh_database: Fresh) -> None:
+    migrated = fresh_database("geofence")
+    database = open_database(migrated.app_url, application_name="test")
+    newest, kept = current("geofence", migrated.owner_url), await tables(database)
+    await move("geofence", migrated.owner_url, "0006", by=command.downgrade)
+    assert kept - await tables(database) >= {"geofence_left_spot"}
+    await move("geofence", migrated.owner_url, "0007", by=command.upgrade)
+    assert "geofence_left_spot" in await tables(database)
+    await asyncio.to_thread(upgrade, "geofence", migrated.owner_url)
+    assert (current("geofence", migrated.owner_url), await tables(database)) == (newest, kept)
+    await database.close()
 
 
 async def test_the_application_reads_and_writes_but_changes_no_table(

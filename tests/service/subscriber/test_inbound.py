@@ -16,7 +16,7 @@ from shared.events.base import Event
 from shared.events.envelope import encode
 from shared.events.inbound import ContactReported, InboundReceived
 from shared.identifiers import new_id
-from tests.service.subscriber.desk import Desk, new_phone, sms
+from tests.service.subscriber.desk import Desk, Member, new_phone, sms
 from tests.waiting import until
 
 
@@ -104,7 +104,12 @@ async def actions(desk: Desk, subscriber_id: str) -> list[str]:
     return [row["action"] for row in rows]
 
 
-@pytest.mark.shows("R7", "R9", "S24")
+async def places(desk: Desk, who: Member) -> int:
+    """Return of how many places the geofence has been told."""
+    return len((await desk.state(who.subscriber_id))[0].places)
+
+
+@pytest.mark.shows("R7", "R9", "S24", "M12")
 async def test_stop_and_start_hold_for_the_whole_household(desk: Desk, line: Line) -> None:
     """STOP takes the number out of every card, is confirmed once, and START brings it back."""
     number, mail = new_phone(), f"{uuid4().hex}@example.com"
@@ -116,6 +121,7 @@ async def test_stop_and_start_hold_for_the_whole_household(desk: Desk, line: Lin
     await line.tell(line.said(number, "Please STOP texting me!", suppressed=True))
     assert await desk.reachable(one.subscriber_id) == {mail}
     assert await desk.reachable(other.subscriber_id) == set()
+    assert [await places(desk, who) for who in (one, other)] == [1, 0]
     answers = [
         notice
         for who in (one, other)
@@ -132,6 +138,7 @@ async def test_stop_and_start_hold_for_the_whole_household(desk: Desk, line: Lin
     await line.tell(line.said(number, "START"))
     assert await desk.reachable(one.subscriber_id) == {number, mail}
     assert await desk.reachable(other.subscriber_id) == {number}
+    assert [await places(desk, who) for who in (one, other)] == [1, 1]
     back = (await desk.state(other.subscriber_id))[1]
     assert back.version == stopped_at.version + 1
     assert back.opted_in_at is not None
@@ -205,12 +212,14 @@ async def test_reports_of_providers_mark_the_address(desk: Desk, line: Line) -> 
     await desk.confirm(one.subscriber_id, 1)
     await line.tell(line.reported(number, "invalid"), line.reported(other, "opted_out"))
     assert await desk.reachable(one.subscriber_id) == set()
+    assert await places(desk, one) == 0
     profile = (await desk.client.get(one.url, headers=one.headers)).json()
     assert [point["suspended_for"] for point in profile["contact_points"]] == ["invalid", None]
 
     await desk.client.post(one.url + "/codes", json={"contact": 0})
     assert (await desk.confirm(one.subscriber_id)).status_code == 200
     assert await desk.reachable(one.subscriber_id) == {number}
+    assert await places(desk, one) == 1
     await line.tell(line.reported(other, "rejoined"))
     assert await desk.reachable(one.subscriber_id) == {number, other}
     early = datetime.now(UTC) - timedelta(days=1)

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from ctalert.demo.account import Account, account
+from ctalert.demo.account import Account, account, reachable
+from ctalert.demo.people import Contact, Person
 from ctalert.demo.run import _print, _result
+from shared.identifiers import new_id
 
 MADE = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ANN, BOB = ("sms", "+18605550101"), ("sms", "+18605550102")
@@ -61,6 +63,24 @@ def test_what_was_said_before_excuses_only_an_unusable_address(
     line: dict[str, Any], excuses: bool
 ) -> None:
     assert judge(accept(ANN, 0), line).lost == (0 if excuses else 1)
+
+
+@pytest.mark.parametrize(
+    ("lines", "counted"),
+    [
+        ([], True),
+        ([refuse(ANN, 21211, after_s=-5)], True),
+        ([refuse(ANN, 21610, after_s=-5), accept(BOB, 7, ("undelivered", 30006))], False),
+        ([refuse(ANN, 21610, after_s=-5), accept(BOB, 7, ("undelivered", 30005))], True),
+        ([refuse(("voice", one), 21211, after_s=-5) for _, one in (ANN, BOB)], True),
+    ],
+)
+def test_who_lost_every_address_in_an_alert_of_before_is_expected_no_more(
+    lines: list[dict[str, Any]], counted: bool
+) -> None:
+    phones = (Contact("sms", ANN[1]), Contact("sms", BOB[1]))
+    one = Person(new_id(), "en", phones, ((-72.8, 41.5),))
+    assert reachable([one], lines) == ([one] if counted else [])
 
 
 def test_the_result_is_one_line_of_json_without_addresses(

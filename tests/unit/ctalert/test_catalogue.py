@@ -4,7 +4,12 @@ import importlib
 
 import pytest
 
-from ctalert.catalogue import GROUPS, ROLES, SERVICES, UnknownRole, choose_groups
+from ctalert.catalogue import GROUPS, PORTS, ROLES, SERVICES, UnknownRole, choose_groups
+from services.dispatcher.settings import DispatcherSettings
+from services.geofence.settings import GeofenceSettings
+from services.subscriber.settings import SubscriberSettings
+from shared.settings import Settings
+from simulators.settings import SimulatorSettings
 
 
 def test_every_role_has_one_process() -> None:
@@ -19,6 +24,25 @@ def test_catalogue_lists_what_the_service_offers(service: str) -> None:
     offered = importlib.import_module(f"{package}.service").ROLES
     listed = [role.partition(":")[2] for role in ROLES if role.startswith(f"{service}:")]
     assert sorted(offered) == sorted(listed)
+
+
+@pytest.mark.parametrize(
+    ("role", "settings"),
+    [
+        ("subscriber:api", SubscriberSettings),
+        ("geofence:replica", GeofenceSettings),
+        ("dispatcher:api", DispatcherSettings),
+        ("simulators:all", SimulatorSettings),
+    ],
+)
+def test_ports_are_those_of_the_settings(role: str, settings: type[Settings]) -> None:
+    """Each port a role listens on is listed, with the default it has there."""
+    fields = {
+        str(field.validation_alias): field.default
+        for name, field in settings.model_fields.items()
+        if name == "port" or (name == "smtp_port" and settings is SimulatorSettings)
+    }
+    assert PORTS[role] == fields
 
 
 def test_all_leaves_the_simulators_out_where_providers_are_real() -> None:

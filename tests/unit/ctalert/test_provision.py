@@ -1,11 +1,15 @@
 """What is made up where nobody gave it, and that nothing is made up in production."""
 
+from pathlib import Path
+
 import pytest
 
 from ctalert.adopt import Addresses
 from ctalert.databases import other_database, url_for
+from ctalert.embedded.account import EmbeddedError
 from ctalert.provision import (
     is_development,
+    keys_folder,
     needs_database,
     provide,
     uses_simulators,
@@ -70,3 +74,13 @@ def test_roles_never_learn_the_owners_way_in() -> None:
         {**GIVEN, "DATABASE_URL": "x", "CTALERT_GEOFENCE_OWNER_DATABASE_URL": "y", "PATH": "/bin"}
     )
     assert known == {**GIVEN, "PATH": "/bin"}
+
+
+def test_a_key_ring_that_was_lost_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New ones would not open what the old ones sealed, so a person has to say."""
+    monkeypatch.setenv("CTALERT_DATA", str(tmp_path / "data"))
+    (keys_folder() / "geofence.json").unlink()
+    with pytest.raises(EmbeddedError, match="only some keyrings are in"):
+        keys_folder()

@@ -1,6 +1,9 @@
 """Keyring files: what each service may hold, and what no service starts with."""
 
+import os
 import stat
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,16 @@ from shared.settings import PlaceholderSecret, Settings, read_secret, refuse_wea
 def folder(tmp_path: Path) -> Path:
     make_keyrings(tmp_path / "keys")
     return tmp_path / "keys"
+
+
+def take_token_key_away(folder: Path) -> None:
+    """Turn the rings into those of a geofence that asked no other service."""
+    for path in folder.iterdir():
+        ring = orjson.loads(path.read_bytes())
+        del ring["issuers"]["service:geofence"]
+        if path.stem == "geofence":
+            del ring["issuing"]
+        path.write_bytes(orjson.dumps(ring))
 
 
 @pytest.mark.shows("S14", "S40", "S41")
@@ -86,12 +99,7 @@ def test_files_are_the_owners_alone_and_made_once(folder: Path) -> None:
 
 @pytest.mark.shows("S41")
 def test_rings_of_a_geofence_that_asked_nobody_are_given_its_token_key(folder: Path) -> None:
-    for path in folder.iterdir():
-        ring = orjson.loads(path.read_bytes())
-        del ring["issuers"]["service:geofence"]
-        if path.stem == "geofence":
-            del ring["issuing"]
-        path.write_bytes(orjson.dumps(ring))
+    take_token_key_away(folder)
     before = {path.stem: orjson.loads(path.read_bytes()) for path in folder.iterdir()}
     make_keyrings(folder)
     after = {path.stem: orjson.loads(path.read_bytes()) for path in folder.iterdir()}
@@ -104,6 +112,90 @@ def test_rings_of_a_geofence_that_asked_nobody_are_given_its_token_key(folder: P
         del ring["issuers"]["service:geofence"]
     del after["geofence"]["issuing"]
     assert after == before
+
+
+class Killed(BaseException):
+    """The process ends here, as by kill -9."""
+
+
+def die_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let that many changes to the file system happen, and none after."""
+    done = count()
+
+    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
+        def change(*words: Any, **more: Any) -> Any:
+            if next(done) >= step:
+                raise Killed
+            return real(*words, **more)
+
+        return change
+
+    for name in ("open", "mkdir", "rename", "replace", "unlink", "rmdir"):
+        monkeypatch.setattr(os, name, counted(getattr(os, name)))
+    monkeypatch.setattr(os, "fsync", counted(lambda handle: None))
+
+
+def read_all(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*.json")}
+
+
+def die_everywhere(
+    folder_of: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch
+) -> list[tuple[Path, dict[str, bytes]]]:
+    """Break off after each step; return each folder, made again, and what it held before."""
+    left = []
+    for step in count():
+        folder = folder_of(step)
+        try:
+            with monkeypatch.context() as broken:
+                die_at(step, broken)
+                make_keyrings(folder)
+        except Killed:
+            left.append((folder, read_all(folder)))
+            make_keyrings(folder)
+        else:
+            return left
+    raise AssertionError
+
+
+@pytest.mark.shows("S41", "S50")
+def test_rings_whose_making_was_broken_off_are_made_by_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = die_everywhere(lambda step: tmp_path / str(step), monkeypatch)
+    assert {len(held) for _, held in left} >= {0, 1, 2, 3, 4}
+    for folder, held in left:
+        made = read_all(folder)
+        assert sorted(path.name for path in folder.iterdir()) == sorted(made)
+        # A key that somebody may have used already is never replaced.
+        assert made.items() >= held.items()
+        rings = {name: orjson.loads(ring) for name, ring in made.items()}
+        assert len({orjson.dumps(ring["issuers"]) for ring in rings.values()}) == 1
+        assert len({orjson.dumps(ring["producers"]) for ring in rings.values()}) == 1
+        assert rings["subscriber.json"]["sealing"] == rings["dispatcher.json"]["sealing"]
+        assert {KeyRing.load(folder / name).service for name in made} == {
+            "issuer", "subscriber", "geofence", "dispatcher",
+        }  # fmt: skip
+
+
+@pytest.mark.shows("S41")
+def test_a_token_key_whose_handing_out_was_broken_off_is_handed_out_by_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of_old(step: int) -> Path:
+        folder = tmp_path / str(step)
+        make_keyrings(folder)
+        take_token_key_away(folder)
+        return folder
+
+    for folder, _ in die_everywhere(of_old, monkeypatch):
+        made = {name: orjson.loads(ring) for name, ring in read_all(folder).items()}
+        assert sorted(path.name for path in folder.iterdir()) == sorted(made)
+        assert len({orjson.dumps(ring["issuers"]) for ring in made.values()}) == 1
+        issuer = KeyRing.load(folder / "geofence.json").tokens.issuer
+        assert issuer
+        token = issuer.issue(subject="geofence", roles=["service"])
+        KeyRing.load(folder / "dispatcher.json").tokens.verifier.verify(token)
 
 
 WEAK = [

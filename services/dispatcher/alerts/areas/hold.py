@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import RowMapping
 
@@ -30,6 +31,11 @@ class Hold:
     def answer(self) -> dict[str, Any] | None:
         """Return what is kept of the geofence's answer with an alert that has no area."""
         return {"beside": list(self.beside)} if self.beside else None
+
+    def call(self, alert_id: UUID) -> tuple[str, str]:
+        """Return the reason for which a person is called to a held alert, and its own key."""
+        reason = f"a partner's alert {alert_id} is held for an area: {self.reason}"
+        return reason, f"hold:{alert_id}:area"
 
 
 def hold_of(refused: Problem, request: Mapping[str, Any]) -> Hold:

@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from services.geofence.areas.shapes.geocodes import Meaning, WholeCountry, meaning_of
+from services.geofence.areas.shapes.geocodes import (
+    Meaning,
+    WholeCountry,
+    divisions_of,
+    meaning_of,
+    towns_of,
+)
 from services.geofence.areas.shapes.refusals import ShapesRefused
 from services.geofence.areas.shapes.shape import Coded, Given, Named, Saved, Shape, of_kind
 from services.geofence.layers.find_features import find_features
@@ -67,39 +73,76 @@ async def find_shapes(tx: Tx, shapes: Sequence[Shape]) -> Found:
 
 
 async def _find_named(tx: Tx, asked: Sequence[Named], found: Found) -> None:
+    """Find features of one layer; counties and planning regions are their towns."""
     kind, version = asked[0].kind, asked[0].version
-    codes = {shape.code for shape in asked if shape.code is not None}
+    known = [divisions_of(kind, code=shape.code, name=shape.name) for shape in asked]
+    codes = {
+        shape.code
+        for shape, its_own in zip(asked, known, strict=True)
+        if shape.code is not None and not its_own
+    }
     names = {shape.name.lower() for shape in asked if shape.name is not None}
     by_code = await _features(tx, kind, version=version, codes=codes) if codes else None
     by_name = await _features(tx, kind, version=version, names=names) if names else None
     layer = (by_code or by_name or (None,))[0]
-    if layer is None:
+    if layer is None and not all(known):
         what = "of this kind is imported" if version is None else "of this version is there"
         member = "kind" if version is None else "version"
-        raise GeometryRefused("unknown-layer", f"{asked[0].pointer}/{member}", f"No layer {what}.")
+        first = asked[[bool(one) for one in known].index(False)]
+        raise GeometryRefused("unknown-layer", f"{first.pointer}/{member}", f"No layer {what}.")
     code_of = {one.code: [one] for one in by_code[1]} if by_code else {}
     name_of: dict[str, list[Feature]] = defaultdict(list)
     for one in by_name[1] if by_name else ():
         name_of[one.name.lower()].append(one)
-    matches = [
-        code_of.get(shape.code, []) if shape.code is not None else name_of[str(shape.name).lower()]
-        for shape in asked
-    ]
+    matches: list[dict[str, Feature | None]] = []
+    for shape, its_own in zip(asked, known, strict=True):
+        some = code_of.get(shape.code, []) if shape.code else name_of[str(shape.name).lower()]
+        matches.append({one.code: one for one in some} | dict.fromkeys(its_own))
     unknown = [_unknown(shape) for shape, some in zip(asked, matches, strict=True) if not some]
     if unknown:
         raise ShapesRefused(unknown)
-    for shape, some in zip(asked, matches, strict=True):
-        if len(some) > 1:
-            detail = f"Several features: name a code of {', '.join(one.code for one in some)}."
+    for shape, match in zip(asked, matches, strict=True):
+        if len(match) > 1:
+            detail = f"Several features: name a code of {', '.join(match)}."
             raise GeometryRefused("ambiguous-name", f"{shape.pointer}/name", detail)
-    found.take(layer, {one.code: one for some in matches for one in some}.values())
+    await _take_towns_named(tx, asked, matches, found)
+    drawn = {
+        code: one
+        for match in matches
+        for code, one in match.items()
+        if one and not towns_of(kind, code)
+    }
+    if layer and drawn:
+        found.take(layer, drawn.values())
+
+
+async def _take_towns_named(
+    tx: Tx, asked: Sequence[Named], matches: Sequence[Collection[str]], found: Found
+) -> None:
+    """Take the towns that features stand for, however the layer draws those features."""
+    divided = [
+        (shape, some)
+        for shape, match in zip(asked, matches, strict=True)
+        if (some := [town for code in match for town in towns_of(shape.kind, code)])
+    ]
+    if not divided:
+        return
+    first = divided[0][0]
+    if first.version is not None:
+        detail = "It stands for its towns in the layer in force, and has no version."
+        raise GeometryRefused("unknown-layer", f"{first.pointer}/version", detail)
+    towns = {town.geoid: town for _, some in divided for town in some}
+    await _take_towns(tx, _place(first), list(towns.values()), found)
 
 
 def _unknown(shape: Named) -> GeometryRefused:
     member = "code" if shape.code is not None else "name"
-    return GeometryRefused(
-        "unknown-feature", f"{shape.pointer}/{member}", f"The layer has no such {member}."
-    )
+    return GeometryRefused("unknown-feature", _place(shape), f"The layer has no such {member}.")
+
+
+def _place(shape: Named) -> str:
+    """Return the pointer to what names a feature."""
+    return f"{shape.pointer}/{'code' if shape.code is not None else 'name'}"
 
 
 async def _find_coded(tx: Tx, asked: Sequence[Coded], found: Found) -> None:
@@ -110,7 +153,7 @@ async def _find_coded(tx: Tx, asked: Sequence[Coded], found: Found) -> None:
     towns = {town.geoid: town for _, meaning in known for town in meaning.towns}
     if towns:
         first = next(shape for shape, meaning in known if meaning.towns)
-        await _take_towns(tx, first, list(towns.values()), found)
+        await _take_towns(tx, f"{first.pointer}/value", list(towns.values()), found)
     for kind in dict.fromkeys(meaning.kind for _, meaning in known if meaning.kind):
         some = [(shape, meaning) for shape, meaning in known if meaning.kind == kind]
         faults += await _take_features(tx, str(kind), some, found)
@@ -132,9 +175,8 @@ def _unknown_code(shape: Coded, detail: str = "Nobody knows this code here.") ->
     return GeometryRefused("unknown-geocode", f"{shape.pointer}/value", detail)
 
 
-async def _take_towns(tx: Tx, first: Coded, towns: Sequence[Town], found: Found) -> None:
+async def _take_towns(tx: Tx, at: str, towns: Sequence[Town], found: Found) -> None:
     """Take towns from the town layer, which may know them by either of their codes."""
-    at = f"{first.pointer}/value"
     codes = {code for town in towns for code in (town.geoid, town.geoid_2022)}
     some = await _features(tx, "town", codes=codes)
     if some is None:

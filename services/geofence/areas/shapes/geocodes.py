@@ -17,6 +17,11 @@ _SAME = re.compile(r"([0-9])([0-9]{2})([0-9]{3})", re.ASCII)
 # NWS Directive 10-1702: state or water, C for a county or Z for a forecast zone, number.
 _UGC = re.compile(r"([A-Z]{2})([CZ])([0-9]{3})", re.ASCII)
 _DIVISIONS = frozenset(one.fips for one in (*COUNTIES, *PLANNING_REGIONS))
+# What layers of each call their features beside the bare name.
+_OF_KIND = {
+    "county": (COUNTIES, " county"),
+    "planning_region": (PLANNING_REGIONS, " planning region"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,22 @@ def meaning_of(scheme: str, value: str) -> Meaning | None:
     if scheme == "TOWN":
         return _town(town_by_geoid(_geoid(value)) or town_by_name(value))
     return None
+
+
+def divisions_of(kind: str, *, code: str | None, name: str | None) -> tuple[str, ...]:
+    """Return the codes of a kind's counties or planning regions of a code, or of a name."""
+    divisions, suffix = _OF_KIND.get(kind, ((), ""))
+    bare = (name or "").casefold().removesuffix(suffix)
+    return tuple(one.fips for one in divisions if code == one.fips or bare == one.name.casefold())
+
+
+def towns_of(kind: str, code: str) -> tuple[Town, ...]:
+    """Return the towns that a feature of a layer stands for, none where it stands for itself.
+
+    A layer of counties may hold the planning regions, as the Census draws it since 2022.
+    """
+    meaning = _division(code) if kind in _OF_KIND else None
+    return meaning.towns if meaning else ()
 
 
 def _of_same(value: str) -> Meaning | None:

@@ -22,7 +22,11 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What was found for one wanted address; `more` where it was cut off."""
+    """What was found for one wanted address; `more` where it was cut off.
+
+    `otherwise` are those on streets whose names are written otherwise and may be the same.
+    """
 
     addresses: tuple[Address, ...]
     more: bool = False
+    otherwise: tuple[Address, ...] = ()

@@ -11,14 +11,18 @@ from services.geofence.layers.kinds import ADDRESS_POINT, Layer, Origin, digest_
 from shared.db.session import Tx
 from shared.identifiers import new_id
 
+# Numbers are kept as they were read: the same bytes read in another way are another version.
+READ_AS = "read-as=2"
+
 
 async def import_addresses(
     tx: Tx, data: bytes, file: AddressFile, *, fields: Asked, valid_from: date | None = None
 ) -> tuple[Layer, bool]:
     """Store the addresses read from a file's bytes; return the layer and whether it is new."""
+    named = [f"{part}={name}" for part, name in sorted(fields.items()) if name]
     origin = Origin(
         await asyncio.to_thread(digest_of, data),
-        ";".join(f"{part}={name}" for part, name in sorted(fields.items()) if name),
+        ";".join([READ_AS, *named]),
         "",
         layer=file.layer,
         valid_from=valid_from,

@@ -29,6 +29,7 @@ from shared.web.models import StrictModel, example
 
 MOST_STATUSES = 5_000
 _ALERT = {"alert_id": "019c241d-1c2b-7a4d-8e5f-6a7b8c9d0e1f", "version": 1}
+_HELD = {"alert_id": "019c241d-2f80-7c1e-9a3b-4c5d6e7f8091", "version": 2}
 _ZONE = {"zone": "A-1", "status": "order", "since": "2026-02-03T15:00:00Z",
          "said_by": "duty-manager"}  # fmt: skip
 _JUDGED = {**_ZONE, "name": "Harbor Road", "gap": "partly", "km2": 1.82, "uncovered_km2": 0.43,
@@ -37,7 +38,8 @@ _COVERAGE: dict[str, Any] = {
     "at": "2026-02-03T15:20:00Z", "at_least": "order", "tolerance": 0.01,
     "layer": {**LAYER, "kind": "evacuation_zone"}, "statuses_known": True, "all_covered": False,
     "zones_without_status": 14, "live_alerts": 1, "uncovered": [_JUDGED], "covered": [],
-    "not_in_layer": [], "unresolved_alerts": [], "unreadable_alerts": [],
+    "not_in_layer": [], "unresolved_alerts": [], "empty_alerts": [], "refused_alerts": [_HELD],
+    "not_actual_alerts": [], "unreadable_alerts": [],
 }  # fmt: skip
 
 
@@ -100,7 +102,9 @@ class CoverageSeen(BaseModel):
     """Zones under an order and the live alerts over them.
 
     `all_covered` is null while no status of any zone is known: nothing known is not all covered.
-    Alerts whose people have not been found yet, or whose area cannot be read, cover nothing.
+    `live_alerts` counts those that cover. Alerts whose people have not been found yet, that found
+    nobody, that were refused and are held, that are tests or exercises, or whose stored area is
+    altered or cannot be read, cover nothing.
     """
 
     model_config = example(**_COVERAGE)
@@ -117,6 +121,9 @@ class CoverageSeen(BaseModel):
     covered: list[ZoneJudged]
     not_in_layer: list[ZoneSeen]
     unresolved_alerts: list[AlertRef]
+    empty_alerts: list[AlertRef]
+    refused_alerts: list[AlertRef]
+    not_actual_alerts: list[AlertRef]
     unreadable_alerts: list[AlertRef]
 
 
@@ -177,8 +184,11 @@ def _seen(
         uncovered=[_judged(one, gap=True) for one in gaps],
         covered=[_judged(one, gap=False) for one in worst if not one.is_gap(tolerance)],
         not_in_layer=[ZoneSeen.model_validate(_zone(one)) for one in known.not_in_layer],
-        unresolved_alerts=_refs(known.unresolved),
-        unreadable_alerts=_refs(known.unreadable),
+        unresolved_alerts=_refs(known.idle.get("unresolved", ())),
+        empty_alerts=_refs(known.idle.get("empty", ())),
+        refused_alerts=_refs(known.idle.get("refused", ())),
+        not_actual_alerts=_refs(known.idle.get("not_actual", ())),
+        unreadable_alerts=_refs(known.idle.get("unreadable", ())),
     )
 
 

@@ -1,8 +1,11 @@
 """Gather what is known at a moment: zones of a grave status, and the areas of live alerts."""
 
 import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal, TypeAlias
 from uuid import UUID
 
 from services.geofence.areas.area import Area, AreaBroken, from_wkb
@@ -20,15 +23,17 @@ log = get_logger(__name__)
 MOST_AREAS = 64
 
 Version = tuple[UUID, int]
+Why: TypeAlias = Literal["unresolved", "empty", "refused", "not_actual", "unreadable"]
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """Everything that coverage is judged by.
 
-    `not_in_layer` are zones of a grave status that the layer in force does not draw. Two sorts of
-    live alerts cover nothing: of `unresolved` ones the people have not been found yet, and of
-    `unreadable` ones the area cannot be read.
+    `not_in_layer` are zones of a grave status that the layer in force does not draw. Live alerts
+    that cover nothing are `idle`: of unresolved ones the people have not been found yet, of empty
+    ones nobody was found, refused ones are held, others are not actual, but tests or exercises,
+    and of unreadable ones the area is altered or none.
     """
 
     at: datetime
@@ -38,21 +43,21 @@ class Known:
     zones: tuple[Zone, ...]
     not_in_layer: tuple[ZoneStatus, ...]
     alerts: tuple[LiveArea, ...]
-    unresolved: tuple[Version, ...]
-    unreadable: tuple[Version, ...]
+    idle: Mapping[Why, Sequence[Version]]
 
 
 class LiveAreas:
-    """Areas of alerts, read once by digest."""
+    """Areas of alerts, read once by digest; of a broken one somebody is told once."""
 
     def __init__(self) -> None:
         self._known: dict[str, Area] = {}
+        self._told: set[Version] = set()
 
     async def of(self, tx: Tx, *, alert_id: UUID, version: int, digest: str) -> Area:
         """Return the area of an alert version.
 
         Raises:
-            AreaBroken: what is stored is no area.
+            AreaBroken: what is stored is no area, or not the approved one.
         """
         area = self._known.pop(digest, None)
         if area is None:
@@ -62,6 +67,15 @@ class LiveAreas:
         if len(self._known) > MOST_AREAS:
             del self._known[next(iter(self._known))]
         return area
+
+    def tell_broken(self, alert: Version, why: str) -> None:
+        """Call a person to a live alert whose area is broken, unless that was done."""
+        if alert in self._told:
+            return
+        # Coverage is asked for every few seconds while people leave.
+        self._told.add(alert)
+        log.critical("coverage.area_broken", alert_id=str(alert[0]), reason=why)
+        pages.labels("geofence", "area-broken").inc()
 
 
 async def gather_coverage(
@@ -85,19 +99,17 @@ async def gather_coverage(
     grave = [one for one in statuses if needs_alert(one.status, at_least=at_least)]
     drawn = dict(zip(layer.codes, zip(layer.names, layer.shapes, strict=True), strict=True))
     alerts: list[LiveArea] = []
-    unresolved: list[Version] = []
-    unreadable: list[Version] = []
+    idle: defaultdict[Why, list[Version]] = defaultdict(list)
     for row in await store.live_at(tx, at):
         alert_id, version = row["alert_id"], row["version"]
-        if not row["resolved"]:
-            unresolved.append((alert_id, version))
+        if row["idle"]:
+            idle[row["idle"]].append((alert_id, version))
             continue
         try:
             area = await areas.of(tx, alert_id=alert_id, version=version, digest=row["digest"])
         except AreaBroken as error:
-            log.critical("coverage.area_broken", alert_id=str(alert_id), reason=str(error))
-            pages.labels("geofence", "area-broken").inc()
-            unreadable.append((alert_id, version))
+            areas.tell_broken((alert_id, version), str(error))
+            idle["unreadable"].append((alert_id, version))
             continue
         alerts.append(LiveArea(alert_id, version, area.geometry))
     return Known(
@@ -108,6 +120,5 @@ async def gather_coverage(
         zones=tuple(Zone(one, *drawn[one.zone]) for one in grave if one.zone in drawn),
         not_in_layer=tuple(one for one in grave if one.zone not in drawn),
         alerts=tuple(alerts),
-        unresolved=tuple(unresolved),
-        unreadable=tuple(unreadable),
+        idle=idle,
     )

@@ -70,16 +70,23 @@ async def statuses_at(
 async def live_at(tx: Tx, at: datetime) -> Sequence[RowMapping]:
     """Return the alert versions that were live at a moment, with the digest of their area.
 
-    `resolved` says whether their people had been found by then: until that nobody is warned.
+    `idle` says why one warned nobody by then, null for one that did. A first run that found
+    nobody holds its alert, whatever another finds later; what was refused stays held.
     """
     return await fetch(
         tx,
         """
         SELECT alert_id, version, encode(area_digest, 'hex') AS digest,
-               EXISTS (SELECT 1 FROM geofence_run AS run
-                        WHERE run.alert_id = alert.alert_id AND run.version = alert.version
-                          AND run.completed_at <= :at) AS resolved
+               CASE WHEN status <> 'Actual' THEN 'not_actual'
+                    WHEN refused_at <= :at THEN 'refused'
+                    WHEN first.members IS NULL THEN 'unresolved'
+                    WHEN first.members = 0 THEN 'empty'
+               END AS idle
           FROM geofence_live_alert AS alert
+          LEFT JOIN LATERAL (SELECT coalesce(members, 0) AS members FROM geofence_run AS run
+                              WHERE run.alert_id = alert.alert_id AND run.version = alert.version
+                                AND run.completed_at <= :at
+                              ORDER BY run.completed_at, run.members LIMIT 1) AS first ON true
          WHERE area_digest IS NOT NULL AND registered_at <= :at AND expires_at > :at
            AND (ended_at IS NULL OR ended_at > :at)
          ORDER BY alert_id, version

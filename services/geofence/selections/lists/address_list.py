@@ -4,15 +4,16 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from services.geofence.layers.formats.addresses.read_number import read_number
 from services.geofence.layers.formats.addresses.streets import (
     alike_number,
     alike_postal,
-    alike_street,
     alike_town,
+    written_street,
 )
+from services.geofence.selections.lists.read_line import read_line
 from shared.connecticut import in_service_area, is_swapped
 from shared.web.errors import Fault, Problem, bad_request, too_large
 
@@ -33,25 +34,12 @@ _HEADINGS = {
 # What a line may say and a column of its own too, and how the two are compared.
 _ALIKE = {
     "number": alike_number,
-    "street": alike_street,
+    "street": written_street,
     "town": alike_town,
     "postal": alike_postal,
 }
 _KNOWN = {heading: column for column, all_ in _HEADINGS.items() for heading in all_}
 _ENOUGH = ({"address"}, {"number", "street"}, {"lon", "lat"})
-# `12`, `12A`, `12-14`, `12 1/2`, then the street.
-_NUMBERED = re.compile(r"(\d+(?:-\d+)?(?:\s+\d/\d)?[A-Za-z]?)\s+(\S.*)")
-# What stands behind the street: `Apt 4`, `Unit 3B`, `# 7`, `2nd floor`.
-_UNIT = re.compile(
-    r"[\s,]+(?:(?:apt|apartment|unit|ste|suite|fl|floor|rm|room|bldg|building)\b\.?|#)\s*\S*$",
-    re.IGNORECASE,
-)
-_COUNTRY = {"us", "usa", "united states"}
-# What stands behind the last comma: `Hartford CT 06103`, or some of it.
-_PLACE = re.compile(
-    r"(?P<town>.*?)\s*\b(?:(?:CT|Conn|Connecticut)\b\.?)?\s*(?P<postal>\d{5}(?:-\d{4})?)?",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +180,11 @@ def _read_row(row: int, cells: Mapping[str, str]) -> Spot | Named | Unmatched:
         return spot
     if not any(cells.get(column) for column in ("street", "number", "address")):
         return spot or Unmatched(row, "nothing-given")
-    line = dict(zip(_ALIKE, _parts_of(cells.get("address", "")), strict=True))
-    for column, alike in _ALIKE.items():
-        own = cells.get(column)
-        if own and line[column] and alike(own) != alike(line[column]):
-            return Unmatched(row, "contradictory", column)
+    read = read_line(cells.get("address", ""))
+    line = {} if read is None else asdict(read)
+    at = "address" if read is None else _contradicted(cells, line)
+    if at:
+        return Unmatched(row, "contradictory", at)
     # One half of a column and one of a line would be an address that nobody wrote.
     apart = cells.get("street") or cells.get("number")
     street, number = (cells.get(one, "") if apart else line[one] for one in ("street", "number"))
@@ -207,6 +195,15 @@ def _read_row(row: int, cells: Mapping[str, str]) -> Spot | Named | Unmatched:
             return Unmatched(row, f"missing-{column}", own)
     town, postal = (cells.get(one) or line[one] for one in ("town", "postal"))
     return Named(row, number, street, town, postal, spot)
+
+
+def _contradicted(cells: Mapping[str, str], line: Mapping[str, str]) -> str | None:
+    """Return the column that says something else than the line of its row."""
+    for column, alike in _ALIKE.items():
+        own = cells.get(column)
+        if own and line[column] and alike(own) != alike(line[column]):
+            return column
+    return None
 
 
 def _read_spot(row: int, cells: Mapping[str, str]) -> Spot | Unmatched:
@@ -226,23 +223,6 @@ def _read_spot(row: int, cells: Mapping[str, str]) -> Spot | Unmatched:
     if not in_service_area(lon, lat):
         return Unmatched(row, "outside-service-area", "lon")
     return Spot(row, lon, lat)
-
-
-def _parts_of(address: str) -> tuple[str, str, str, str]:
-    """Return number, street, town and postal code of `12 Main St Apt 3, Hartford, CT 06103`."""
-    # One space at a time, or the patterns below would try every part of a long gap.
-    pieces = [" ".join(piece.split()) for piece in address.split(",")]
-    town = postal = ""
-    while len(pieces) > 1:
-        last = pieces.pop()
-        if _UNIT.search(f" {last}") or last.casefold() in _COUNTRY:
-            continue
-        place = _PLACE.fullmatch(last)
-        town = town or (place["town"] if place else last)
-        postal = postal or (place["postal"] if place else "") or ""
-    line = _UNIT.sub("", pieces[0])
-    match = _NUMBERED.fullmatch(line)
-    return (match[1], match[2], town, postal) if match else ("", line, town, postal)
 
 
 def leading(number: str) -> int | None:

@@ -57,7 +57,10 @@ class ListMatched(StrictModel):
 
 
 class StreetBody(StrictModel):
-    """A street of a town, or the numbers of it from `first` to `last`, or those of one side."""
+    """A street of a town, or the numbers of it from `first` to `last`, or those of one side.
+
+    `postal` tells two streets of one name in a town apart.
+    """
 
     model_config = example(street="Main Street", town="Hartford", first=100, last=198, side="even")
 
@@ -66,14 +69,19 @@ class StreetBody(StrictModel):
     first: HouseNumber | None = None
     last: HouseNumber | None = None
     side: Literal["odd", "even"] | None = None
+    postal: Text | None = None
     radius_m: Annotated[float, Field(ge=1, le=1_000)] = 30.0
 
 
 class UnmatchedNumber(StrictModel):
-    """A house number of the street that is in no shape: the places that have it lie far apart."""
+    """A house number that is in no shape.
+
+    The places that have it lie far apart (`ambiguous`), or it is of a street whose name is written
+    otherwise and may be the same (`written-otherwise`).
+    """
 
     number: str
-    reason: Literal["ambiguous"]
+    reason: Literal["ambiguous", "written-otherwise"]
 
 
 class StreetMatched(StrictModel):

@@ -86,17 +86,25 @@ def make_router(*, database: Database, workshop: Workshop, limits: Limits) -> AP
     async def post_streets(body: StreetBody, who: Principal = require("manager")) -> StreetMatched:
         """Find the addresses of a street, a stretch or a side of it, as shapes of an area.
 
-        A number whose points lie too far apart to be one place is left out, and named.
+        A number whose points lie too far apart to be one place is left out, and named; so are those
+        of a street whose name is written otherwise and may be the same. Addresses in groups far
+        from one another may be several streets: they are refused as `ambiguous`.
         """
         await brake(who)
-        stretch = Stretch(body.street, body.town, body.first, body.last, body.side)
+        stretch = Stretch(body.street, body.town, body.first, body.last, body.side, body.postal)
         async with database.transaction() as tx:
             found = await match_street(tx, stretch)
         return StreetMatched(
             addresses=found.addresses,
             beside=found.beside,
             points=len(found.points),
-            unmatched=[UnmatchedNumber(number=one, reason="ambiguous") for one in found.ambiguous],
+            unmatched=[
+                *(UnmatchedNumber(number=one, reason="ambiguous") for one in found.ambiguous),
+                *(
+                    UnmatchedNumber(number=one, reason="written-otherwise")
+                    for one in found.otherwise
+                ),
+            ],
             shapes=dots(found.points, body.radius_m),
             layer_versions=layers_of(found.layer),
         )

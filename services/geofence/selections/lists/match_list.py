@@ -53,7 +53,9 @@ async def match_list(tx: Tx, read: AddressList) -> Matched:
         unknown = []
         for one, match in zip(read.named, matches, strict=True):
             own = _points_of(one, match)
-            if not match.addresses:
+            if not match.addresses and match.otherwise:
+                unmatched.append(Unmatched(one.row, "ambiguous", "street"))
+            elif not match.addresses:
                 unknown.append(one)
             elif match.more or is_ambiguous(match.addresses):
                 unmatched.append(Unmatched(one.row, "ambiguous"))
@@ -84,8 +86,10 @@ async def _why(tx: Tx, unknown: Sequence[Named]) -> list[Unmatched]:
     said = []
     for one in unknown:
         street = known.get((None, one.street, one.town, one.postal))
-        if street is None or not street.addresses:
+        if street is None or not (street.addresses or street.otherwise):
             said.append(Unmatched(one.row, "unknown-street", "street"))
+        elif not street.addresses and not street.more:
+            said.append(Unmatched(one.row, "ambiguous", "street"))
         else:
             near = _nearest(one.number, street.addresses) if most > 1 else ()
             said.append(Unmatched(one.row, "unknown-number", "number", near))

@@ -9,9 +9,9 @@ from services.geofence.layers.find_addresses import find_addresses
 from services.geofence.layers.kinds import Layer
 from services.geofence.selections.lists.address_list import leading
 from services.geofence.selections.lists.answers import no_addresses
-from services.geofence.selections.lists.one_place import is_ambiguous
+from services.geofence.selections.lists.one_place import is_ambiguous, is_apart
 from shared.db.session import Tx
-from shared.web.errors import too_large, unprocessable
+from shared.web.errors import Problem, too_large, unprocessable
 
 MOST = 5_000
 Side = Literal["odd", "even"]
@@ -19,13 +19,17 @@ Side = Literal["odd", "even"]
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Part of a street: numbers from `first` to `last`, of one side; None is no bound."""
+    """Part of a street: numbers from `first` to `last`, of one side; None is no bound.
+
+    `postal` tells two streets of one name in a town apart.
+    """
 
     street: str
     town: str
     first: int | None = None
     last: int | None = None
     side: Side | None = None
+    postal: str | None = None
 
     def holds(self, number: str) -> bool:
         """Say whether a house number lies in it; one that is no number lies in a whole street."""
@@ -43,13 +47,15 @@ class Stretch:
 class StreetFound:
     """The points of a stretch, each once; how many addresses it has, and how many lie beside it.
 
-    `ambiguous` are the house numbers of the stretch that several places have; they are left out.
+    `ambiguous` are the house numbers of the stretch that several places have, `otherwise` those on
+    streets whose names are written otherwise and may be the same; both are left out.
     """
 
     points: tuple[tuple[float, float], ...]
     addresses: int
     beside: int
     ambiguous: tuple[str, ...]
+    otherwise: tuple[str, ...]
     layer: Layer
 
 
@@ -57,18 +63,21 @@ async def match_street(tx: Tx, stretch: Stretch) -> StreetFound:
     """Return the points of the addresses in a stretch of a street, without ambiguous numbers.
 
     Raises:
-        Problem: 409 no addresses are imported, 413 too many, 422 no such street, none there, or
-            nothing but ambiguous numbers.
+        Problem: 409 no addresses are imported, 413 too many, 422 no such street, none there,
+            nothing but ambiguous numbers, or a name that several streets may have.
     """
-    found = await find_addresses(tx, [(None, stretch.street, stretch.town, None)], most=MOST)
+    wanted = (None, stretch.street, stretch.town, stretch.postal)
+    found = await find_addresses(tx, [wanted], most=MOST)
     if found is None:
         raise no_addresses()
     layer, (match,) = found
-    if not match.addresses:
-        detail = "No address of this street is known in this town."
-        raise unprocessable("unknown-street", detail, pointer="/street")
     if match.more:
         raise too_large(f"The street has more than {MOST:,} addresses.", "too-many-addresses")
+    if not match.addresses:
+        if match.otherwise:
+            raise _ambiguous("Streets whose names are written otherwise may be meant, or not.")
+        detail = "No address of this street is known in this town."
+        raise unprocessable("unknown-street", detail, pointer="/street")
     own = [address for address in match.addresses if stretch.holds(address.number)]
     if not own:
         detail = "The street has no address with such a number."
@@ -81,8 +90,18 @@ async def match_street(tx: Tx, stretch: Stretch) -> StreetFound:
         del houses[number]
     clear = [address for same in houses.values() for address in same]
     if not clear:
-        detail = "Each of the numbers is in several places that lie far apart."
-        raise unprocessable("ambiguous", detail, pointer="/street")
+        raise _ambiguous("Each of the numbers is in several places that lie far apart.")
+    if is_apart([(address.lon, address.lat) for address in clear]):
+        raise _ambiguous(
+            "The addresses lie in groups far from one another, as of several streets: name a "
+            "postal code, or numbers of one group."
+        )
     points = tuple(dict.fromkeys((address.lon, address.lat) for address in clear))
     beside = len(match.addresses) - len(own)
-    return StreetFound(points, len(clear), beside, ambiguous, layer)
+    others = [one.number for one in match.otherwise if stretch.holds(one.number)]
+    otherwise = tuple(dict.fromkeys(others))
+    return StreetFound(points, len(clear), beside, ambiguous, otherwise, layer)
+
+
+def _ambiguous(detail: str) -> Problem:
+    return unprocessable("ambiguous", detail, pointer="/street")

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import orjson
 import pytest
@@ -118,6 +119,21 @@ async def test_nobody_in_the_area_needs_a_word(desk: Desk) -> None:
     answer = await desk.approve(shown, desk.sign_in("ben"))
     assert (answer.status_code, codes(answer)) == (409, {"no-recipients"})
     assert (await desk.approve(shown, desk.sign_in("ben"), nobody_yet=True)).status_code == 200
+    assert await approved_for_nobody(desk, shown)
+
+
+async def test_nobody_yet_means_nothing_where_people_are(desk: Desk) -> None:
+    shown = await desk.submitted(desk.sign_in("ada"))
+    assert (await desk.approve(shown, desk.sign_in("ben"), nobody_yet=True)).status_code == 200
+    assert not await approved_for_nobody(desk, shown)
+
+
+async def approved_for_nobody(desk: Desk, shown: dict[str, Any]) -> bool:
+    """Return whether finding nobody would not hold the alert."""
+    (broadcast,) = await desk.rows(
+        "SELECT nobody_yet FROM dispatcher_broadcast WHERE alert_id = :id", id=shown["alert_id"]
+    )
+    return bool(broadcast["nobody_yet"])
 
 
 @pytest.mark.shows("S05")

@@ -21,7 +21,7 @@ from services.dispatcher.recipients.fan_out import fan_out
 from shared.bus.message import Message
 from shared.bus.outbox import Outbox
 from shared.clock import SystemClock
-from shared.db.session import ALL_TOWNS, Database, execute, fetch, open_database
+from shared.db.session import ALL_TOWNS, Database, Tx, execute, fetch, open_database
 from shared.events.audience import AudienceCompleted, AudienceResolved, pack_ids
 from shared.events.base import Event
 from shared.events.delivery import DeliveryRequested
@@ -40,6 +40,23 @@ def message_of(event: Event | None, *, key: str = "") -> Message:
     return Message(topic, 0, 0, 0, (event.key() if event else key).encode(), None, event)
 
 
+class Pages:
+    """Keeps what somebody was called for."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+        self.paged = asyncio.Event()
+
+    async def __call__(self, reason: str) -> None:
+        """Keep a page."""
+        self.reasons.append(reason)
+        self.paged.set()
+
+    async def within(self, tx: Tx, reason: str, *, key: str | None = None) -> None:
+        """Keep a page of a transaction."""
+        await self(reason)
+
+
 class Stage:
     """A database with what a test puts on it."""
 
@@ -48,13 +65,8 @@ class Stage:
         assert ring.hasher is not None
         self.database, self.ring = database, ring
         self.sealer, self.hasher = ring.sealer, ring.hasher
-        self.pages: list[str] = []
-        self.paged = asyncio.Event()
-
-    async def page(self, reason: str) -> None:
-        """Keep a page."""
-        self.pages.append(reason)
-        self.paged.set()
+        self.page = Pages()
+        self.pages, self.paged = self.page.reasons, self.page.paged
 
     def card(
         self,

@@ -12,12 +12,14 @@ from shared.events.envelope import Poison
 from tests.service.dispatcher.delivery.stage import AREA, Stage
 
 
-async def refuse(stage: Stage, alert_id: UUID, *, digest: str = AREA) -> str | None:
+async def refuse(stage: Stage, alert_id: UUID, *, digest: str = AREA) -> list[str]:
     event = AudienceRefused(
         alert_id=alert_id, version=1, area_digest=digest, reason="audience-outside-area"
     )
     async with stage.database.transaction(town=ALL_TOWNS) as tx:
-        return await hold_refused(tx, event)
+        before = len(stage.pages)
+        await hold_refused(tx, event, page=stage.page)
+        return stage.pages[before:]
 
 
 async def state(stage: Stage, alert_id: UUID) -> tuple[str, str | None]:
@@ -31,13 +33,12 @@ async def state(stage: Stage, alert_id: UUID) -> tuple[str, str | None]:
 async def test_what_is_not_under_way_of_a_refused_alert_is_not_sent(stage: Stage) -> None:
     alert_id, (delivery_id, other) = await stage.sendable(2)
     assert len(await stage.claim(delivery_id)) == 1
-    reason = await refuse(stage, alert_id)
-    assert reason is not None
+    (reason,) = await refuse(stage, alert_id)
     assert "audience-outside-area" in reason
     assert await state(stage, alert_id) == ("held", "audience-outside-area")
     assert await stage.claim(other) == []
     # It pages once; told again it is held already.
-    assert await refuse(stage, alert_id) is None
+    assert await refuse(stage, alert_id) == []
 
 
 async def test_a_refusal_of_another_area_or_of_no_alert_holds_nothing(stage: Stage) -> None:
@@ -53,5 +54,5 @@ async def test_what_was_stopped_stays_stopped(stage: Stage) -> None:
     alert_id = await stage.broadcast()
     await stage.run("UPDATE dispatcher_broadcast SET state = 'stopped' WHERE alert_id = :id",
                     id=alert_id)  # fmt: skip
-    assert await refuse(stage, alert_id) is None
+    assert await refuse(stage, alert_id) == []
     assert (await state(stage, alert_id))[0] == "stopped"

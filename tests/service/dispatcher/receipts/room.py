@@ -26,6 +26,7 @@ from shared.web.app import make_app
 from shared.web.idempotency import Idempotency
 from shared.web.limits import Limits
 from simulators.signature import sign_request
+from tests.service.dispatcher.delivery.stage import Pages
 from tests.simulated import ACCOUNT, MAIL_FROM, SMS_FROM, TOKEN, VOICE_FROM
 from tests.waiting import until
 
@@ -165,11 +166,7 @@ async def open_room(database: Any, keyrings: Any, bus: Bus, **settings: Any) -> 
         twilio_auth_token=TOKEN, sms_from=SMS_FROM, voice_from=VOICE_FROM, mail_from=MAIL_FROM,
         **settings,
     )  # fmt: skip
-    ring, clock, pages = keyrings.ring("dispatcher"), SystemClock(), []
-
-    async def page(reason: str) -> None:
-        pages.append(reason)
-
+    ring, clock, page = keyrings.ring("dispatcher"), SystemClock(), Pages()
     opened = open_database(given.database_url, application_name="receipts", pool_size=5)
     async with ClientSession() as http:
         context = Context(
@@ -182,6 +179,6 @@ async def open_room(database: Any, keyrings: Any, bus: Bus, **settings: Any) -> 
         app.state.letterbox = Letterbox(bus, clock=clock)
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://inside") as client:
-            yield Room(client, context, pages)
+            yield Room(client, context, page.reasons)
         await app.state.letterbox.close()
     await opened.close()

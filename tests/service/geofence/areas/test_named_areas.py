@@ -91,6 +91,9 @@ async def test_a_county_that_lacks_a_town_is_not_made(world: World) -> None:
     with pytest.raises(GeometryRefused) as refused:
         await made(world, code("SAME", "009001"))
     assert refused.value.code == "incomplete-layer"
+    with pytest.raises(GeometryRefused) as refused:
+        await made(world, named("county", name="Fairfield"))
+    assert (refused.value.code, refused.value.pointer) == ("incomplete-layer", "/include/0/name")
     assert (await made(world, code("SAME", "009013"))).area.geometry.area > 0
 
 

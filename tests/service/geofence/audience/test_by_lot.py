@@ -85,12 +85,13 @@ class Replica:
 class Said:
     """An alert version that was announced, who was inside at some moment since, if it is over.
 
-    Those who `left` were inside when it was registered, or since.
+    Those who `left` were inside at its approval or when it was registered, or since.
     """
 
     alert: AlertApproved
     area: int
     inside_once: set[uuid.UUID]
+    at_approval: set[uuid.UUID]
     left: set[uuid.UUID] = field(default_factory=set)
     over: bool = False
     # What was read of a lost topic and is handled after may be older than the approval.
@@ -127,8 +128,10 @@ class Lot:
         if version and spot is None:
             return
         goes = None if version and self.chance.random() < 0.1 else self.chance.randrange(len(SPOTS))
-        for one in await self._registered():
-            one.left |= {who} & self.inside(one.area)
+        registered = await self._registered()
+        for one in self.said:
+            inside = self.inside(one.area)
+            one.left |= {who} & (inside if one in registered else inside & one.at_approval)
         self.where[who] = (version + 1, goes)
         for area in range(len(AREAS)):
             self.ever[area] |= self.inside(area)
@@ -147,7 +150,7 @@ class Lot:
             older = self.chance.choice([one for one in self.said if not self._is_updated(one)])
             alert_id, version, older.over = older.alert.alert_id, older.alert.version + 1, True
         alert = approved(alert_id, version=version, area=AREAS[area])
-        self.said.append(Said(alert, area, self.inside(area)))
+        self.said.append(Said(alert, area, self.inside(area), self.inside(area)))
         await self.world.send(alert)
 
     async def end(self) -> None:
@@ -171,6 +174,8 @@ class Lot:
             one.lived_through_a_loss = True
             # Only their newest places are replayed: what nobody had kept yet is gone.
             one.left.clear()
+            # And of what is replayed nobody knows since when it is so.
+            one.at_approval.clear()
         await self.world.bus.delete_topics([PLACE_CHANGED])
         await self.world.topic_made_again(PLACE_CHANGED)
         await self.world.send_many([self._change(who) for who, (v, _) in self.where.items() if v])

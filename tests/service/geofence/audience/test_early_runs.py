@@ -91,7 +91,11 @@ async def test_a_warning_waits_a_second_for_an_index_that_never_comes(world: Wor
     await world.roster_loaded_and_still()
     roster = Asked(world.roster)
     resolver = Resolver(
-        database=world.database, bus=world.bus, roster=roster, publish=world.publish()
+        database=world.database,
+        bus=world.bus,
+        roster=roster,
+        publish=world.publish(),
+        outbox=world.outbox(),
     )
     async with running(resolver):
         await resolver.resolve(alert)

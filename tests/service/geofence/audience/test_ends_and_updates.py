@@ -164,8 +164,10 @@ async def _register(tx: Tx, alert: AlertApproved) -> None:
         tx,
         alert_id=alert.alert_id,
         version=alert.version,
+        status=alert.status,
         wkb=area.wkb,
         digest=area.digest,
+        approved_at=alert.approved_at,
         expires_at=alert.expires_at,
         since=None,
     )

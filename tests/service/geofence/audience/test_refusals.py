@@ -1,19 +1,15 @@
 """An alert without a good area warns nobody, is set aside and pages; it never widens."""
 
 import uuid
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import orjson
 import pytest
 import shapely
 from prometheus_client import REGISTRY
-from shapely.geometry.base import BaseGeometry
 
 from services.geofence.audience.late_joiners import Areas
 from services.geofence.audience.store import live_alerts
-from services.geofence.index.tail import Roster
-from services.geofence.index.view import Block, OutsideArea, View
 from shared.db.session import execute
 from shared.events.alert import AlertApproved
 from shared.events.audience import AudienceRefused
@@ -21,6 +17,7 @@ from shared.events.base import Event
 from shared.events.envelope import Outgoing, encode
 from shared.events.operations import DeadLetter
 from shared.events.topics import ALERT_APPROVED, AUDIENCE_REFUSED, dead
+from tests.service.geofence.lying import Lying
 from tests.service.geofence.parts import eventually, running
 from tests.service.geofence.world import INSIDE, World, approved, place_changed
 
@@ -108,27 +105,6 @@ async def test_the_dispatcher_hears_of_what_is_refused(
     assert (str(refused.alert_id), refused.version) == (record.key.decode(), 1)
     assert refused.reason == reason
     assert (await world.all_heard()) == {}
-
-
-class Lying(Roster):
-    """A roster that finds people, and then a place that is not in the area."""
-
-    def view(self) -> View:
-        """Return the index as it is, with what it says spoilt after the first block."""
-        return _Spoilt(super().view())  # type: ignore[return-value]
-
-
-class _Spoilt:
-    def __init__(self, view: View) -> None:
-        self._view = view
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._view, name)
-
-    def blocks(self, area: BaseGeometry, *, seen: Any = None) -> Iterator[Block]:
-        """Yield somebody inside, then find that the index cannot be trusted."""
-        yield from self._view.blocks(area, seen=seen)
-        raise OutsideArea("a place taken whole does not lie in the area")
 
 
 @pytest.mark.shows("M13")

@@ -57,6 +57,12 @@ class Desk:
     clock: StillClock
     keyrings: KeyRings
     admin_url: str
+    app: FastAPI
+
+    def calling_from(self, address: str) -> httpx2.AsyncClient:
+        """Return a client at another address."""
+        transport = httpx2.ASGITransport(app=self.app, client=(address, 40_000))
+        return httpx2.AsyncClient(transport=transport, base_url="http://test")
 
     def staff(self, *roles: str, town: str = "*", subject: str = "ada") -> dict[str, str]:
         """Return the headers of somebody with these roles."""
@@ -145,5 +151,5 @@ async def open_psaps(
         )
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
-            yield Desk(client, opened, clock, keyrings, database.admin_url)
+            yield Desk(client, opened, clock, keyrings, database.admin_url, app)
     await opened.close()

@@ -1,5 +1,6 @@
 """Partners at the directory, by keys that only the dispatcher knows."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -192,6 +193,34 @@ async def test_who_guesses_is_braked_and_a_known_partner_beside_is_not(
     for status in (429, 429):
         assert (await desk.client.get(PSAPS, headers=key)).status_code == status
     assert (await desk.ask(PSAPS)).status_code == 200
+
+
+@pytest.mark.shows("S43", "bad:J27")
+async def test_a_flood_of_guesses_is_braked_and_keeps_no_partner_waiting(
+    desk: Desk, partners: Partners
+) -> None:
+    """However many come at once: no more are asked about, and others have turns between them."""
+    proved, unproved = await partners.enrol(), await partners.enrol()
+    assert (await desk.client.get(PSAPS, headers=proved)).status_code == 200
+    before, answers = asked(), list[int]()
+
+    async def guess() -> None:
+        answer = await desk.client.get(PSAPS, headers={"X-Api-Key": make_key().text})
+        answers.append(answer.status_code)
+
+    async def served(client: httpx2.AsyncClient, key: dict[str, str]) -> int:
+        """Ask as a partner; return how many guesses had their answer before."""
+        assert (await client.get(PSAPS, headers=key)).status_code == 200
+        return len(answers)
+
+    async with desk.calling_from("198.51.100.7") as elsewhere, asyncio.TaskGroup() as group:
+        for _ in range(5 * REFUSED_A_MINUTE):
+            group.create_task(guess())
+        partner = group.create_task(served(desk.client, proved))
+        other = group.create_task(served(elsewhere, unproved))
+    assert 401 in answers
+    assert asked() <= before + REFUSED_A_MINUTE + 2
+    assert max(partner.result(), other.result()) < len(answers) / 2
 
 
 @pytest.mark.shows("S37")

@@ -1,11 +1,13 @@
 """Blocks of any sizes are cut into full chunks: everybody once, in the order they were found."""
 
+import uuid
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.geofence.audience.chunks import MOST_IDS, Chunk, Cutter
+from services.geofence.audience.chunks import MOST_IDS, Chunk, Cutter, late_chunks
 from services.geofence.index.columns import no_places
 from services.geofence.index.view import Block
 from shared.events.audience import unpack_ids
@@ -63,3 +65,16 @@ def test_ids_go_as_they_are_also_those_that_end_in_zeros() -> None:
     written = chunk.encoded()
     assert unpack_ids(written["inside"]) == [ident(number) for number in range(3)]
     assert written["by_uncertainty"] == ""
+
+
+@pytest.mark.parametrize("certain", [0, 3, MOST_IDS, MOST_IDS + 3])
+def test_late_joiners_of_any_number_are_cut_as_well(certain: int) -> None:
+    people = [uuid.UUID(int=number) for number in range(MOST_IDS + 7)]
+    inside, around = people[:certain], people[certain:]
+    alert_id = uuid.uuid4()
+    chunks = list(late_chunks(inside, around, alert_id=alert_id, version=1, digest="0" * 64))
+    assert [len(list(chunk.members())) for chunk in chunks] == [MOST_IDS, 7]
+    assert [one for chunk in chunks for one in unpack_ids(chunk.inside)] == inside
+    assert [one for chunk in chunks for one in unpack_ids(chunk.by_uncertainty)] == around
+    assert len({chunk.run_id for chunk in chunks}) == 2
+    assert list(late_chunks((), (), alert_id=alert_id, version=1, digest="0" * 64)) == []

@@ -251,7 +251,7 @@ async def announced(desk: Desk, alert_id: str) -> bool:
 async def paged(desk: Desk) -> bool:
     """Say whether somebody on duty was called about a held alert."""
     return bool(await desk.rows(
-        "SELECT 1 FROM dispatcher_page WHERE reason_key LIKE '%is held for an area%'"
+        "SELECT 1 FROM dispatcher_page WHERE reason_key LIKE :key", key="hold:%:area"
     ))  # fmt: skip
 
 

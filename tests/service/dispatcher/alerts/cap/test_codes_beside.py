@@ -76,14 +76,28 @@ async def test_codes_that_shapes_stand_for_are_listed_and_late_nothing(
 
 
 async def test_the_area_is_the_shapes_alone(desk: Desk) -> None:
-    await received(desk, POLYGON + geocodes(SAME, NEW_YORK))
+    receipt = await received(desk, POLYGON + geocodes(SAME, NEW_YORK))
     drawn = {"include": [TRIANGLE]}
     with_codes = desk.geofence.asked[-1]["area"]
     assert with_codes == {**drawn, "beside": asked(SAME, NEW_YORK)}
     # What the geofence makes of both has the same digest.
-    ada = desk.sign_in("ada")
-    made = [(await desk.draft(ada, area=one)).json() for one in (drawn, with_codes)]
-    assert made[0]["area"]["digest"] == made[1]["area"]["digest"]
+    made = (await desk.draft(desk.sign_in("ada"), area=drawn)).json()
+    assert made["area"]["digest"] == (await look(desk, receipt["alert_id"]))["area"]["digest"]
+
+
+@pytest.mark.shows("C17", "C10")
+async def test_nobody_else_puts_codes_beside_the_shapes_of_a_message(desk: Desk) -> None:
+    listed = beside(("SAME 009009", None), ("UGC CTZ099", None))
+    desk.geofence.down = True
+    receipt = await received(desk, POLYGON + geocodes(SAME, ("UGC", "CTZ099")))
+    desk.geofence.down = False
+    ada, other = desk.sign_in("ada"), {"include": [TRIANGLE], "beside": asked(("UGC", "CTZ002"))}
+    for refused in (await give(desk, receipt["alert_id"], other, ada),
+                    await desk.draft(ada, area=other)):  # fmt: skip
+        assert (refused.status_code, codes(refused)) == (422, {"unknown-member"})
+        assert refused.json()["errors"][0]["pointer"] == "/area/beside"
+    given = await give(desk, receipt["alert_id"], {"include": [TRIANGLE]}, ada)
+    assert given.json()["codes_beside_shapes"] == listed
 
 
 HELD: dict[str, tuple[str, list[str], list[dict[str, Any]]]] = {

@@ -51,10 +51,11 @@ async def alert(
     *shapes: BaseGeometry,
     alert_id: UUID | None = None,
     version: int = 1,
-    resolved: bool = True,
+    members: int | None = 1,
+    status: str = "Actual",
     lives: timedelta = timedelta(hours=1),
 ) -> UUID:
-    """Make an alert live over an area, with its people found unless said."""
+    """Make an alert live over an area, with one person found unless said, or none looked for."""
     alert_id = alert_id or uuid4()
     area = normalise(shapes)
     async with desk.database.transaction() as tx:
@@ -63,26 +64,35 @@ async def alert(
             tx,
             """
             INSERT INTO geofence_live_alert
-                   (alert_id, version, area_wkb, area_digest, expires_at, registered_at)
-            VALUES (:id, :version, :wkb, decode(:digest, 'hex'), :expires_at, clock_timestamp())
+                   (alert_id, version, status, area_wkb, area_digest, expires_at, registered_at)
+            VALUES (:id, :version, :status, :wkb, decode(:digest, 'hex'), :expires_at,
+                    clock_timestamp())
             """,
             id=alert_id,
             version=version,
+            status=status,
             wkb=area.wkb,
             digest=area.digest,
             expires_at=datetime.now(UTC) + lives,
         )
+    if members is not None:
+        await complete(desk, alert_id, version=version, members=members)
+    return alert_id
+
+
+async def complete(desk: Desk, alert_id: UUID, *, version: int = 1, members: int) -> None:
+    """Complete a run of an alert."""
+    async with desk.database.transaction() as tx:
         await execute(
             tx,
             """
-            INSERT INTO geofence_run (run_id, alert_id, version, completed_at)
-            SELECT gen_random_uuid(), :id, :version, clock_timestamp() WHERE :resolved
+            INSERT INTO geofence_run (run_id, alert_id, version, completed_at, members)
+            VALUES (gen_random_uuid(), :id, :version, clock_timestamp(), :members)
             """,
             id=alert_id,
             version=version,
-            resolved=resolved,
+            members=members,
         )
-    return alert_id
 
 
 async def end(desk: Desk, alert_id: UUID) -> None:

@@ -6,8 +6,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from shared.db.session import execute
-from tests.service.geofence.psaps.desk import ANDOVER, ANSONIA, ASHFORD, TOWNS, Desk
-from tests.service.geofence.psaps.evacuation import (
+from tests.service.geofence.psaps.coverage.evacuation import (
     COVERAGE,
     STATUSES,
     ZONES,
@@ -17,6 +16,7 @@ from tests.service.geofence.psaps.evacuation import (
     said,
     say,
 )
+from tests.service.geofence.psaps.desk import ANDOVER, ANSONIA, ASHFORD, TOWNS, Desk
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,7 @@ import pytest
 import shapely
 
 from shared.db.session import execute
-from tests.service.geofence.psaps.desk import Desk
-from tests.service.geofence.psaps.evacuation import (
+from tests.service.geofence.psaps.coverage.evacuation import (
     COVERAGE,
     EAST,
     STATUSES,
@@ -21,6 +20,7 @@ from tests.service.geofence.psaps.evacuation import (
     said,
     say,
 )
+from tests.service.geofence.psaps.desk import Desk
 
 
 @pytest.fixture(autouse=True)
@@ -122,7 +122,7 @@ async def test_only_what_is_asked_counts_and_shelter_is_an_order(desk: Desk) -> 
 @pytest.mark.shows("G12")
 async def test_an_alert_covers_from_when_its_people_are_found_until_it_ends(desk: Desk) -> None:
     await order(desk, "W")
-    unresolved = await alert(desk, WEST, resolved=False)
+    unresolved = await alert(desk, WEST, members=None)
     answer = await desk.get(COVERAGE)
     assert gaps(answer) == {"W": "wholly"}
     assert [one["alert_id"] for one in answer["unresolved_alerts"]] == [str(unresolved)]

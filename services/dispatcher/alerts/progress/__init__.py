@@ -1,0 +1,3 @@
+"""Owns how far an approved alert is: told from the rows of its broadcast, runs and deliveries.
+Consumes nothing.
+Publishes nothing."""
