@@ -85,10 +85,13 @@ class Page(Protocol):
     async def __call__(self, reason: str) -> None:
         """Call for a reason in a transaction of its own; never raises."""
 
-    async def within(self, tx: Tx, reason: str, *, key: str | None = None) -> None:
+    async def within(
+        self, tx: Tx, reason: str, *, key: str | None = None, cause: str | None = None
+    ) -> None:
         """Call in the transaction that makes the reason true, so that neither is without the other.
 
-        `key` is what calls once in ten minutes, in the place of the reason's words.
+        `key` is what calls once in ten minutes, in the place of the reason's words. Of many keys
+        with one `cause` the first few call each for itself, and then one for all the others.
         """
 
 

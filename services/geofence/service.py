@@ -118,7 +118,6 @@ def _replica(
         bus=bus,
         roster=roster,
         publish=publisher(producer=producer, signer=signer, clock=SystemClock()),
-        outbox=Outbox(SERVICE, signer=signer, clock=SystemClock()),
     )
     worker = Worker(
         name="audience",

@@ -18,12 +18,15 @@ from shared.db.session import Database, fetch_value
 
 T = TypeVar("T")
 
+_LONGEST_WAIT = "5s"
+
 
 def upgrade(service: str, owner_url: str) -> None:
     """Bring the service's database to the newest schema and grant it to `<service>_app`.
 
     Everything is one transaction under an advisory lock: two callers at once are one after the
-    other, and a failed migration leaves nothing behind.
+    other, and a failed migration leaves nothing behind. One that would wait long for a table
+    fails, and is tried again, since everything that comes after it waits behind it.
 
     Raises:
         RuntimeError: there is no such service, or its application role does not exist.
@@ -35,6 +38,7 @@ def upgrade(service: str, owner_url: str) -> None:
             text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"),
             {"name": f"ctalert.migrate.{service}"},
         )
+        connection.execute(text(f"SET LOCAL lock_timeout = '{_LONGEST_WAIT}'"))
         config = Config()
         config.set_main_option("script_location", folder)
         config.attributes["connection"] = connection

@@ -27,6 +27,8 @@ class AlertApproved(Event):
     area_digest: Digest
     approved_at: Moment
     expires_at: Moment
+    # Approved for whoever comes, as nobody was inside: then finding nobody is no fault.
+    nobody_yet: bool = False
 
     def key(self) -> str:
         """Return the alert."""

@@ -4,6 +4,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,9 @@ def _write(folder: Path, rings: Mapping[str, Mapping[str, Any]]) -> None:
     draft.rename(folder / _WHOLE)
     # What is sealed with these keys outlives a power cut, so they have to.
     _sync(folder)
-    _sync(folder.parent)
+    # A folder above that may be passed but not read is somebody else's, and was there before.
+    with suppress(PermissionError):
+        _sync(folder.parent)
     _bring_in(folder)
 
 

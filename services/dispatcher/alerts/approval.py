@@ -87,6 +87,7 @@ def announcement(row: RowMapping) -> AlertApproved:
         area_digest=row["area_digest"],
         approved_at=row["approved_at"],
         expires_at=row["expires_at"],
+        nobody_yet=row["nobody_yet"],
     )
 
 

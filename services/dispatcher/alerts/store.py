@@ -174,7 +174,7 @@ async def end_expired(tx: Tx, *, limit: int) -> Sequence[RowMapping]:
     return await fetch(
         tx,
         """UPDATE dispatcher_alert AS a SET ended_at = clock_timestamp(),
-             state = CASE WHEN a.state = 'approved' OR a.state = 'dispatching' AND NOT EXISTS (
+             state = CASE WHEN a.state IN ('approved', 'dispatching') AND NOT EXISTS (
                SELECT 1 FROM dispatcher_delivery AS d
                WHERE d.alert_id = a.alert_id AND d.version = a.version
                  AND (d.handed_over_at IS NOT NULL OR d.state IN ('sending', 'unknown')))

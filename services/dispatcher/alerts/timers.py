@@ -16,6 +16,7 @@ from services.dispatcher.alerts.states import sources
 from services.dispatcher.alerts.submit import submit
 from services.dispatcher.delivery.pacing import Every
 from services.dispatcher.settings import Context
+from services.dispatcher.staff.forget_pages import forget_pages
 from shared.db.session import ALL_TOWNS, Tx
 from shared.events.alert import AlertEnded
 from shared.security.principal import Principal
@@ -91,7 +92,10 @@ async def _close(context: Context) -> None:
         for row in closed:
             if row["area_digest"] is None:
                 await context.page.within(
-                    tx, f"alert {row['alert_id']} has {row['state']}, its area was never verified"
+                    tx,
+                    f"alert {row['alert_id']} has {row['state']}, its area was never verified",
+                    key=f"closed:{row['alert_id']}",
+                    cause="closed",
                 )
 
 
@@ -111,14 +115,17 @@ class _Unverified:
                     tx,
                     f"a partner's alert {alert_id} has no verified area:"
                     " the geofence gives no answer",
+                    key=f"unverified:{alert_id}",
+                    cause="unverified",
                 )
         self._told = waiting
 
 
 async def _forget(context: Context) -> None:
-    """Forget request keys of a week ago and rate windows that have ended."""
+    """Forget request keys of a week ago, pages of yesterday and rate windows that have ended."""
     async with context.database.transaction() as tx:
         await context.idempotency.prune(tx)
+        await forget_pages(tx)
     await PostgresStorage(context.database, "dispatcher").prune()
 
 
@@ -148,5 +155,4 @@ async def _hold(context: Context, row: RowMapping, refused: Problem) -> None:
     log.warning("alert.held", alert_id=str(row["alert_id"]), reason=hold.reason)
     async with context.database.transaction(town=row["town"]) as tx:
         if await hold_area(tx, row["alert_id"], hold):
-            reason, key = hold.call(row["alert_id"])
-            await context.page.within(tx, reason, key=key)
+            await context.page.within(tx, **hold.call(row))

@@ -107,8 +107,7 @@ async def post_cap(
         )  # fmt: skip
         if hold and not isinstance(made, UUID):
             # Here, because the sender's next try finds the message known and calls nobody.
-            reason, key = hold.call(made["alert_id"])
-            await doors.page.within(tx, reason, key=key)
+            await doors.page.within(tx, **hold.call(made))
     if isinstance(made, UUID):
         response.status_code = 200
         return await _known(doors, made)

@@ -17,18 +17,18 @@ async def finish_runs(tx: Tx, *, page: Page) -> None:
     for nobody at all does not: what was approved for people was not approved for whoever comes.
     """
     runs = await store_runs.finish_runs(tx)
-    # Before any door is shut: who waits for a row behind one could shut out its holder.
-    await store_runs.release_reached(tx)
     held = {}
     for alert_id, version in await store_runs.unheard(tx):
         reason = await store_runs.hold_unheard(tx, alert_id=alert_id, version=version)
         if reason is not None:
             held[alert_id, version] = reason
     for run in runs:
-        alert_id, members, found = run["alert_id"], run["members"], run["found"]
-        if found < members and (alert_id, run["version"]) not in held:
+        alert_id, version, members, found = (
+            run["alert_id"], run["version"], run["members"], run["found"],
+        )  # fmt: skip
+        if found < members and (alert_id, version) not in held:
             reason = f"alert {alert_id}: {members} people were resolved, {found} came"
-            await page.within(tx, reason)
+            await page.within(tx, reason, key=f"short:{alert_id}:{version}", cause="short")
     for (alert_id, _), reason in held.items():
         called = f"alert {alert_id} is held: {_WHY[reason]}"
         await page.within(tx, called, key=f"hold:{alert_id}:{reason}")

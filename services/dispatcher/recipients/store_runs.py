@@ -28,16 +28,22 @@ RETURNING r.alert_id, r.version, r.members,
 """
 
 NOBODY, UNREACHABLE = "nobody", "nobody-reachable"
+# Cards follow within seconds. One that never comes must not keep a person from hearing that nobody
+# is told; the hold ends by itself if it comes after all.
+CARD_S = 60
 
-# Nobody is told and nobody may be yet: a run is whole, there is no delivery, no card is awaited.
-_IS_UNHEARD = """
+# Nobody is told and nobody may be soon: a run is whole, there is no delivery, and no card is
+# awaited, or has been for too long.
+_IS_UNHEARD = f"""
 b.kind = 'alert' AND b.state = 'live' AND NOT b.nobody_yet AND b.expires_at > clock_timestamp()
   AND EXISTS (SELECT FROM dispatcher_run AS r WHERE r.alert_id = b.alert_id
-              AND r.version = b.version AND r.fanned_out_at IS NOT NULL)
+              AND r.version = b.version AND r.fanned_out_at IS NOT NULL
+              AND (r.fanned_out_at < clock_timestamp() - interval '{CARD_S} seconds'
+                   OR NOT EXISTS (
+                       SELECT FROM dispatcher_member AS m WHERE m.alert_id = b.alert_id
+                       AND m.version = b.version AND m.card_version IS NULL)))
   AND NOT EXISTS (SELECT FROM dispatcher_delivery AS d
                   WHERE d.alert_id = b.alert_id AND d.version = b.version)
-  AND NOT EXISTS (SELECT FROM dispatcher_member AS m WHERE m.alert_id = b.alert_id
-                  AND m.version = b.version AND m.card_version IS NULL)
 """
 
 _UNHEARD = f"SELECT b.alert_id, b.version FROM dispatcher_broadcast AS b WHERE {_IS_UNHEARD}"
@@ -56,19 +62,40 @@ WHERE b.alert_id = :alert_id AND b.version = :version AND {_IS_UNHEARD}
 RETURNING b.reason
 """
 
+_IS_REACHED = f"""
+b.kind = 'alert' AND b.state = 'held' AND b.reason = '{UNREACHABLE}'
+  AND b.expires_at > clock_timestamp()
+  AND EXISTS (SELECT FROM dispatcher_delivery AS d
+              WHERE d.alert_id = b.alert_id AND d.version = b.version)
+"""
+
+# One whose door does not open in time must not always come before the others.
+_REACHED = f"""
+SELECT b.alert_id, b.version FROM dispatcher_broadcast AS b WHERE {_IS_REACHED} ORDER BY random()
+"""
+
+_DOOR_WAIT = "SET LOCAL lock_timeout = '5s'"
+
+_SHUT_DOOR = """
+SELECT pg_advisory_xact_lock(hashtextextended(CAST(CAST(:alert_id AS uuid) AS text), :version))
+"""
+
+_RELEASE = f"""
+UPDATE dispatcher_broadcast AS b SET state = 'live', reason = NULL
+WHERE b.alert_id = :alert_id AND b.version = :version AND {_IS_REACHED}
+RETURNING b.alert_id
+"""
+
 # Whoever was asked for while it was held has been passed over, so it comes due again.
-_RELEASE_REACHED = f"""
-WITH released AS (
-    UPDATE dispatcher_broadcast AS b SET state = 'live', reason = NULL
-    WHERE b.kind = 'alert' AND b.state = 'held' AND b.reason = '{UNREACHABLE}'
-      AND b.expires_at > clock_timestamp()
-      AND EXISTS (SELECT FROM dispatcher_delivery AS d
-                  WHERE d.alert_id = b.alert_id AND d.version = b.version)
-    RETURNING b.alert_id, b.version
+_ASK_AGAIN = """
+WITH passed AS MATERIALIZED (
+    SELECT d.delivery_id FROM dispatcher_delivery AS d
+    WHERE d.alert_id = :alert_id AND d.version = :version
+      AND d.state IN ('pending', 'retry_wait') AND d.due_at IS NULL
+    ORDER BY d.delivery_id FOR UPDATE
 )
-UPDATE dispatcher_delivery AS d SET due_at = clock_timestamp() FROM released AS r
-WHERE d.alert_id = r.alert_id AND d.version = r.version
-  AND d.state IN ('pending', 'retry_wait') AND d.due_at IS NULL
+UPDATE dispatcher_delivery AS d SET due_at = clock_timestamp()
+FROM passed AS p WHERE d.delivery_id = p.delivery_id
 """
 
 # Past the door of claims and fan-out, or an alert in full swing would not let it in. A hold that
@@ -127,9 +154,19 @@ async def hold_unheard(tx: Tx, *, alert_id: UUID, version: int) -> str | None:
     return reason
 
 
-async def release_reached(tx: Tx) -> None:
-    """Let go on what was held because nobody could be told, and somebody can by now."""
-    await execute(tx, _RELEASE_REACHED)
+async def reached(tx: Tx) -> list[tuple[UUID, int]]:
+    """Return broadcasts held because nobody could be told, of which somebody can be by now."""
+    return [(row["alert_id"], row["version"]) for row in await fetch(tx, _REACHED)]
+
+
+async def release_reached(tx: Tx, *, alert_id: UUID, version: int) -> None:
+    """Let a broadcast go on that somebody can be told of by now; a transaction for each."""
+    at = {"alert_id": alert_id, "version": version}
+    await execute(tx, _DOOR_WAIT)
+    # Statements of their own: each sees what was committed before the door was shut.
+    await execute(tx, _SHUT_DOOR, **at)
+    if await fetch_value(tx, _RELEASE, **at) is not None:
+        await execute(tx, _ASK_AGAIN, **at)
 
 
 async def hold_refused(

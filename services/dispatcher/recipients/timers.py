@@ -34,9 +34,19 @@ def timers(context: Context) -> list[Part]:
     async def finish() -> None:
         async with context.database.transaction(town=ALL_TOWNS) as tx:
             await finish_runs(tx, page=context.page)
+        # Apart: the one before may hold doors.
+        async with context.database.transaction(town=ALL_TOWNS) as tx:
             await store_runs.give_up_waiting(tx, limit=LIMIT)
+
+    async def release() -> None:
+        async with context.database.transaction(town=ALL_TOWNS) as tx:
+            reached = await store_runs.reached(tx)
+        for alert_id, version in reached:
+            async with context.database.transaction(town=ALL_TOWNS) as tx:
+                await store_runs.release_reached(tx, alert_id=alert_id, version=version)
 
     return [
         Using(Every("recipients.complete", 1.0, complete_changed, page=context.page), requests),
         Every("recipients.finish", 1.0, finish, page=context.page),
+        Every("recipients.release", 1.0, release, page=context.page),
     ]

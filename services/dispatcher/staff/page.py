@@ -19,6 +19,8 @@ from shared.watch.metrics import pages
 log = get_logger(__name__)
 
 BRAKE_S = 600
+# So many keys of one cause call each for itself within that time.
+EACH = 5
 LIFETIME = timedelta(minutes=30)
 LONGEST = 300
 # Ids and counts differ from one occurrence of a reason to the next; its words do not.
@@ -39,10 +41,12 @@ async def page(
     channel: Channel,
     address: str,
     key: str | None = None,
+    cause: str | None = None,
 ) -> bool:
     """Ask for a notice to the duty address; False if this reason paged within ten minutes.
 
-    Without a key of its own, what has the same words is the same reason.
+    Without a key of its own, what has the same words is the same reason. After the first few of
+    one cause, the next one calls for all that follow within ten minutes.
 
     Raises:
         ValueError: the keyring can neither seal nor hash an address.
@@ -51,6 +55,12 @@ async def page(
         raise ValueError("paging needs the keys that seal and hash addresses")
     if not await store.brake(tx, key or _reason_key(reason), seconds=BRAKE_S):
         return False
+    if cause is not None:
+        taken = await _turn(tx, cause)
+        if taken is None:
+            return False
+        if taken == EACH:
+            reason = f"there are more of these, look at the list of alerts; one is: {reason}"
     notice_id = new_id()
     hashed = keyring.hasher.hash(address)
     values = orjson.dumps({"reason": reason[:LONGEST]})
@@ -69,6 +79,14 @@ async def page(
         ),
     )
     return True
+
+
+async def _turn(tx: Tx, cause: str) -> int | None:
+    """Take the next page of a cause within ten minutes and return its number; None: no more."""
+    for turn in range(EACH + 1):
+        if await store.brake(tx, f"{cause}:{turn}", seconds=BRAKE_S):
+            return turn
+    return None
 
 
 class Pager:
@@ -94,19 +112,21 @@ class Pager:
             return
         try:
             async with self._database.transaction(town=ALL_TOWNS) as tx:
-                await self._page(tx, reason, key=None)
+                await self._page(tx, reason)
         except Exception:
             # Whoever pages is in trouble already; a page that fails must not add to it.
             log.exception("page.failed", reason=reason)
 
-    async def within(self, tx: Tx, reason: str, *, key: str | None = None) -> None:
+    async def within(
+        self, tx: Tx, reason: str, *, key: str | None = None, cause: str | None = None
+    ) -> None:
         """Page in the transaction that makes the reason true: both are committed, or neither.
 
         What PostgreSQL refuses is raised, for then neither can be; whoever did it tries again.
         """
         self._note(reason)
         try:
-            await self._page(tx, reason, key=key)
+            await self._page(tx, reason, key=key, cause=cause)
         except ValueError:
             # A keyring that lacks a key lacks it the next time too, and would stop every run.
             log.exception("page.failed", reason=reason)
@@ -115,7 +135,9 @@ class Pager:
         log.critical("page", reason=reason)
         pages.labels("dispatcher", _reason_key(reason)[:80]).inc()
 
-    async def _page(self, tx: Tx, reason: str, *, key: str | None) -> None:
+    async def _page(
+        self, tx: Tx, reason: str, *, key: str | None = None, cause: str | None = None
+    ) -> None:
         if self._address is None:
             return
         await page(
@@ -127,4 +149,5 @@ class Pager:
             channel=self._channel,
             address=self._address,
             key=key,
+            cause=cause,
         )

@@ -84,3 +84,11 @@ async def brake(tx: Tx, key: str, *, seconds: int) -> bool:
             seconds=seconds,
         )
     )
+
+
+async def prune_pages(tx: Tx) -> None:
+    """Forget pages of more than a day ago, of which no brake asks any more."""
+    await execute(
+        tx,
+        "DELETE FROM dispatcher_page WHERE paged_at < clock_timestamp() - interval '1 day'",
+    )

@@ -1,7 +1,7 @@
 """Cuts blocks of matched people into chunks an event can carry."""
 
 from base64 import b64encode
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from services.geofence.index.columns import Ordinals
 from services.geofence.index.view import Block, View
-from shared.events.audience import AudienceResolved, pack_ids
+from shared.events.audience import AudienceResolved
 from shared.identifiers import new_id
 
 MOST_IDS = 5_000
@@ -73,6 +73,14 @@ class Cutter:
         return chunk
 
 
+def cut_people(inside: Sequence[UUID], around: Sequence[UUID]) -> Iterator[Chunk]:
+    """Yield chunks of people, those inside by uncertainty last."""
+    people = [one.bytes for one in (*inside, *around)]
+    for first in range(0, len(people), MOST_IDS):
+        some, within = people[first : first + MOST_IDS], max(0, len(inside) - first)
+        yield Chunk(b"".join(some[:within]), b"".join(some[within:]))
+
+
 def late_chunks(
     inside: Collection[UUID],
     around: Collection[UUID],
@@ -82,16 +90,13 @@ def late_chunks(
     digest: str,
 ) -> Iterator[AudienceResolved]:
     """Yield chunks of late joiners of an alert version, those inside by uncertainty last."""
-    late = [*sorted(inside), *sorted(around)]
-    for first in range(0, len(late), MOST_IDS):
-        some, within = late[first : first + MOST_IDS], max(0, len(inside) - first)
+    for chunk in cut_people(sorted(inside), sorted(around)):
         yield AudienceResolved(
             alert_id=alert_id,
             version=version,
             run_id=new_id(),
             chunk=0,
             area_digest=digest,
-            inside=pack_ids(some[:within]),
-            by_uncertainty=pack_ids(some[within:]),
             late=True,
+            **chunk.encoded(),
         )

@@ -149,7 +149,9 @@ def _at_approval(
 
 async def _refuse(tx: Tx, alert: LiveAlert, why: str) -> list[Event]:
     """Say that nobody joins an alert late any more, unless that has been said."""
-    if alert.refused or not await store.note_refused(tx, alert, reason=BROKEN):
+    if alert.refused_for == BROKEN:
+        return []
+    if not await store.note_refused(tx, alert, digest=alert.digest, reason=BROKEN):
         return []
     log.critical("audience.area_broken", alert_id=str(alert.alert_id), reason=why)
     pages.labels("geofence", BROKEN).inc()

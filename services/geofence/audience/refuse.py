@@ -37,7 +37,7 @@ async def refuse(
     # Noted first, so that what is held never passes for cover; told also when it cannot be noted.
     try:
         async with database.transaction() as tx:
-            await store.note_refused(tx, alert, reason=reason)
+            await store.note_refused(tx, alert, digest=alert.area_digest, reason=reason)
     finally:
         await publish([refused])
     return Poison(reason, detail)

@@ -6,6 +6,7 @@ from uuid import UUID
 from services.geofence.areas.area import Area, AreaBroken, unpack
 from services.geofence.audience import store
 from services.geofence.audience.go_live import go_live
+from services.geofence.audience.leavers.store import left_after
 from services.geofence.audience.refuse import refuse
 from services.geofence.audience.run import Publish, Run
 from services.geofence.audience.store import Sight
@@ -13,8 +14,7 @@ from services.geofence.index.tail import Roster
 from services.geofence.index.view import OutsideArea
 from shared.bus.errors import BusError, BusUnavailable, passes
 from shared.bus.kafka.bus import Bus
-from shared.bus.outbox import Outbox
-from shared.db.session import Database
+from shared.db.session import Database, Tx
 from shared.db.transient import is_transient
 from shared.events.alert import AlertApproved
 from shared.events.envelope import Poison
@@ -30,6 +30,7 @@ _seconds = Histogram("ctalert_resolve_seconds", "From the event to its last chun
 # A warning waits no longer for an index that is behind.
 PATIENCE_S = 1.0
 LOOK_AGAIN_S = 2.0
+LOOK_AT_KEEPERS_S = 0.05
 
 
 class Resolver:
@@ -44,7 +45,6 @@ class Resolver:
         bus: Bus,
         roster: Roster,
         publish: Publish,
-        outbox: Outbox,
         patience_s: float = PATIENCE_S,
         look_again_s: float = LOOK_AGAIN_S,
     ) -> None:
@@ -52,7 +52,6 @@ class Resolver:
         self._bus = bus
         self._roster = roster
         self._publish = publish
-        self._outbox = outbox
         self._patience_s = patience_s
         self._look_again_s = look_again_s
         self._early: dict[tuple[UUID, int], asyncio.Task[None]] = {}
@@ -60,13 +59,14 @@ class Resolver:
     async def resolve(self, alert: AlertApproved) -> None:
         """Publish everybody in the alert's area in chunks, then that the run is complete.
 
-        1. Register the alert as live, tell who has left since its approval, and commit.
+        1. Register the alert as live and commit.
         2. Read the end offsets V of the roster.
-        3. Wait a second at most for the index to reach V, resolve and publish.
+        3. Wait a second at most for the index to reach V, resolve and publish; then publish who
+           was inside at the approval and has left, as far as that is kept.
         4. If that went early, look again on reaching V and publish the difference.
         5. Publish audience.completed.
         A change before V is in the index of 3 or 4; one after V finds the alert registered,
-        and whom it takes out is told by keep_places too.
+        and whom it takes out is told by keep_places too, as by all that is kept after 3.
         Steps 4 and 5 of an early run go on beside later alerts; if this process dies first, the
         alert is announced again.
 
@@ -112,13 +112,7 @@ class Resolver:
         since = await self._sight()
         async with self._database.transaction() as tx:
             gone_live = await go_live(
-                tx,
-                alert,
-                area,
-                run_id=run.run_id,
-                since=since,
-                outbox=self._outbox,
-                patience_s=self._patience_s,
+                tx, alert, area, run_id=run.run_id, since=since, patience_s=self._patience_s
             )
         registered, run.knows_leavers = gone_live.registered, gone_live.knows_leavers
         if not registered.same_area:
@@ -173,6 +167,27 @@ class Resolver:
             await run.publish_new(self._roster.view())
         except OutsideArea as error:
             raise await self._refuse(run.alert, "audience-outside-area", str(error)) from error
+        await self._publish_left(run)
+
+    async def _publish_left(self, run: Run) -> None:
+        """Publish who was inside at the approval and is gone from the index, as far as kept by now.
+
+        What is kept later finds the alert live. But one that found nobody is held, also for who
+        is told late: such a run waits `patience_s` at most for keepers that are behind the index.
+        """
+        now = asyncio.get_running_loop().time
+        until, bounds = now() + self._patience_s, run.area.geometry.bounds
+        ends = None if run.members else await self._sight()
+        behind = True
+        while behind:
+            async with self._database.transaction() as tx:
+                behind = ends is not None and await _is_behind(tx, ends)
+                left = await left_after(tx, run.alert.approved_at, bounds=bounds)
+            await run.publish_left(left)
+            if run.members or now() >= until:
+                return
+            if behind:
+                await asyncio.sleep(LOOK_AT_KEEPERS_S)
 
     async def _complete(self, run: Run, sight: Sight) -> None:
         alert_id, version = str(run.alert.alert_id), run.alert.version
@@ -274,3 +289,8 @@ class Resolver:
         return await refuse(
             alert, reason, detail=detail, database=self._database, publish=self._publish
         )
+
+
+async def _is_behind(tx: Tx, ends: Sight) -> bool:
+    kept = await store.kept_offsets(tx, topic_id=ends.topic_id)
+    return any(kept.get(one, 0) < end for one, end in ends.offsets.items())

@@ -4,14 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.geofence.areas.area import Area
-from services.geofence.audience.chunks import Chunk, Cutter
+from services.geofence.audience.chunks import Chunk, Cutter, cut_people
+from services.geofence.audience.leavers.stays import met_by
 from services.geofence.index.view import View
 from shared.events.alert import AlertApproved
 from shared.events.audience import AudienceCompleted, AudienceResolved
@@ -21,6 +22,7 @@ from shared.watch.failpoints import fp
 Publish = Callable[[Sequence[Event]], Awaitable[None]]
 T = TypeVar("T")
 
+_ID = np.dtype("S16")
 # Chunks waited for together: 4 are 20,000 people and half a megabyte.
 TOGETHER = 4
 # As many as there are alerts side by side; of its own, so that a warning waits for no preview.
@@ -71,6 +73,17 @@ class Run:
         if waiting:
             await self.publish(waiting)
 
+    async def publish_left(self, left: Sequence[Mapping[Any, Any]]) -> None:
+        """Publish whose left places were in the area, unless this run has published them.
+
+        As people of the run, not as late joiners: one that says it found nobody holds its alert.
+        """
+        for chunk in await _in_thread(lambda: self._untold(left)) if left else ():
+            self.members += chunk.members
+            # No view has marked them as seen: the next one is to look for them by id.
+            self._lineage = None
+            await self.publish([self._event(chunk)])
+
     async def publish_completed(self, *, offsets: Mapping[int, int], topic_id: str) -> None:
         """Publish how much this run was and which roster it saw."""
         fp("geofence.before_completed")
@@ -98,6 +111,15 @@ class Run:
                 yield chunk
         for chunk in cutter.rest():
             yield chunk
+
+    def _untold(self, left: Sequence[Mapping[Any, Any]]) -> list[Chunk]:
+        inside, around = met_by(self.area.geometry, left)
+        people = np.array([one.bytes for one in inside | around], _ID)
+        told = np.frombuffer(b"".join(self._packed), _ID)
+        # This way round a few are looked for among very many without sorting those.
+        known = told[np.isin(told, people)].tobytes()
+        seen = {UUID(bytes=known[at : at + 16]) for at in range(0, len(known), 16)}
+        return list(cut_people(sorted(inside - seen), sorted(around - seen)))
 
     def _event(self, chunk: Chunk) -> AudienceResolved:
         event = AudienceResolved(

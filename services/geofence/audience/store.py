@@ -33,30 +33,19 @@ class Sight:
 class LiveAlert:
     """An alert version that late joiners are still to be warned by; digest in hex.
 
-    Changes before `since` are seen by every run of it. Of one that is `refused` the dispatcher
-    has been told.
+    Changes before `since` are seen by every run of it. The dispatcher has been told that one is
+    `refused_for` something.
     """
 
     alert_id: UUID
     version: int
     digest: str
     since: Sight | None = None
-    refused: bool = False
+    refused_for: str | None = None
     approved_at: datetime | None = None
 
 
-async def register(
-    tx: Tx,
-    *,
-    alert_id: UUID,
-    version: int,
-    status: str,
-    wkb: bytes,
-    digest: str,
-    approved_at: datetime,
-    expires_at: datetime,
-    since: Sight | None,
-) -> Registered:
+async def register(tx: Tx, alert: AlertApproved, *, wkb: bytes, since: Sight | None) -> Registered:
     """Register an alert version as live unless it has ended, expired or has a newer version.
 
     `since` is how far the roster was before this; that of the first registration stays.
@@ -64,6 +53,7 @@ async def register(
     Older versions of it end with that. Versions of one alert are registered one after the other:
     beside each other neither would see that it is, or has, a newer one.
     """
+    alert_id, version, digest = alert.alert_id, alert.version, alert.area_digest
     await execute(
         tx,
         "SELECT pg_advisory_xact_lock(hashtextextended(CAST(CAST(:id AS uuid) AS text), 0))",
@@ -74,18 +64,19 @@ async def register(
         """
         INSERT INTO geofence_live_alert
                (alert_id, version, status, area_wkb, area_digest, approved_at, expires_at,
-                registered_at, roster_topic_id, roster_offsets)
+                nobody_yet, registered_at, roster_topic_id, roster_offsets)
         VALUES (:alert_id, :version, :status, :wkb, decode(:digest, 'hex'), :approved_at,
-                :expires_at, now(), :topic_id, CAST(:offsets AS jsonb))
+                :expires_at, :nobody_yet, now(), :topic_id, CAST(:offsets AS jsonb))
             ON CONFLICT (alert_id, version) DO NOTHING
         """,
         alert_id=alert_id,
         version=version,
-        status=status,
+        status=alert.status,
         wkb=wkb,
         digest=digest,
-        approved_at=approved_at,
-        expires_at=expires_at,
+        approved_at=alert.approved_at,
+        expires_at=alert.expires_at,
+        nobody_yet=alert.nobody_yet,
         topic_id=since and since.topic_id,
         offsets=since and _json(since.offsets),
     )
@@ -161,7 +152,7 @@ async def live_alerts(tx: Tx) -> list[LiveAlert]:
         """
         SELECT alert_id, version, encode(area_digest, 'hex') AS digest,
                roster_topic_id, CAST(roster_offsets AS text) AS roster_offsets,
-               refused_at IS NOT NULL AS refused, approved_at
+               refused_for, approved_at
           FROM geofence_live_alert
          WHERE ended_at IS NULL AND expires_at > now()
          ORDER BY registered_at, alert_id
@@ -173,15 +164,17 @@ async def live_alerts(tx: Tx) -> list[LiveAlert]:
             version=row["version"],
             digest=row["digest"],
             since=_sight(row),
-            refused=row["refused"],
+            refused_for=row["refused_for"],
             approved_at=row["approved_at"],
         )
         for row in rows
     ]
 
 
-async def note_refused(tx: Tx, alert: LiveAlert | AlertApproved, *, reason: str) -> bool:
-    """Note on a registered alert that it is refused; say whether that was not noted before.
+async def note_refused(
+    tx: Tx, alert: LiveAlert | AlertApproved, *, digest: str, reason: str
+) -> bool:
+    """Note on a registered alert of this area that it is refused; say if not yet for this reason.
 
     It has not ended by that: runs may still be made of it.
     """
@@ -190,12 +183,14 @@ async def note_refused(tx: Tx, alert: LiveAlert | AlertApproved, *, reason: str)
             tx,
             """
             UPDATE geofence_live_alert
-               SET refused_at = clock_timestamp(), refused_for = :reason
+               SET refused_at = coalesce(refused_at, clock_timestamp()), refused_for = :reason
              WHERE alert_id = :alert_id AND version = :version
-               AND ended_at IS NULL AND refused_at IS NULL
+               AND area_digest = decode(:digest, 'hex')
+               AND ended_at IS NULL AND refused_for IS DISTINCT FROM :reason
             """,
             alert_id=alert.alert_id,
             version=alert.version,
+            digest=digest,
             reason=reason,
         )
     )

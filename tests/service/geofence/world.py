@@ -122,7 +122,6 @@ class World:
             bus=bus or self.bus,
             roster=self.roster,
             publish=publish or self.publish(),
-            outbox=self.outbox(),
             patience_s=patience_s,
             look_again_s=0.05,
         )

@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import RowMapping
 
@@ -32,10 +31,15 @@ class Hold:
         """Return what is kept of the geofence's answer with an alert that has no area."""
         return {"beside": list(self.beside)} if self.beside else None
 
-    def call(self, alert_id: UUID) -> tuple[str, str]:
-        """Return the reason for which a person is called to a held alert, and its own key."""
-        reason = f"a partner's alert {alert_id} is held for an area: {self.reason}"
-        return reason, f"hold:{alert_id}:area"
+    def call(self, row: RowMapping) -> dict[str, str]:
+        """Return with which words, key and cause a person is called to an alert held by this."""
+        alert_id = row["alert_id"]
+        return {
+            "reason": f"a partner's alert {alert_id} is held for an area: {self.reason}",
+            "key": f"hold:{alert_id}:area",
+            # A sender that errs in every message must not drown everything else.
+            "cause": f"hold:{row['created_by']}:{self.reason}",
+        }
 
 
 def hold_of(refused: Problem, request: Mapping[str, Any]) -> Hold:

@@ -21,15 +21,18 @@ async def see_resolved(tx: Tx) -> int:
 
 
 async def see_dispatching(tx: Tx) -> int:
-    """Move approved alerts of which a first chunk has been fanned out."""
+    """Move approved alerts of which a first chunk has been fanned out.
+
+    Also one that was held after it: part of it may have been sent.
+    """
     return await execute(
         tx,
         f"""UPDATE dispatcher_alert AS a SET state = 'dispatching', dispatching_at = c.at
            FROM (SELECT l.alert_id, (SELECT min(created_at) FROM dispatcher_chunk AS k
                    WHERE k.alert_id = l.alert_id AND k.version = l.version) AS at
                  FROM dispatcher_alert AS l WHERE l.state = 'approved') AS c
-           WHERE a.alert_id = c.alert_id AND a.state = 'approved' AND NOT {_HELD}
-             AND (c.at IS NOT NULL OR a.resolved_at IS NOT NULL)""",
+           WHERE a.alert_id = c.alert_id AND a.state = 'approved'
+             AND (c.at IS NOT NULL OR a.resolved_at IS NOT NULL AND NOT {_HELD})""",
     )
 
 

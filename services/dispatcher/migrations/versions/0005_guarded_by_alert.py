@@ -22,19 +22,22 @@ GIVEN = {"every": OF_ALL_TOWNS, "town": TOWN}
 BY_ALERT = GUARDED.format(key="alert_id", parent="dispatcher_alert", **GIVEN)
 BY_PARTNER = GUARDED.format(key="partner_id", parent="dispatcher_partner", **GIVEN)
 
-# A CAP message is written before its alert: its partner says whose it is. The last three belong
-# to deliveries, and no town's transaction reads them.
+# A CAP message is written before its alert: its partner says whose it is. What belongs to
+# deliveries no town's transaction reads. In the order in which a fan-out comes to them.
 GUARDS = {
-    "dispatcher_delivery": BY_ALERT,
+    "dispatcher_chunk": BY_ALERT,
     "dispatcher_member": BY_ALERT,
     "dispatcher_exclusion": BY_ALERT,
-    "dispatcher_chunk": BY_ALERT,
-    "dispatcher_run": BY_ALERT,
-    "dispatcher_cap_message": BY_PARTNER,
+    "dispatcher_delivery": BY_ALERT,
     "dispatcher_delivery_member": OF_ALL_TOWNS,
     "dispatcher_attempt": OF_ALL_TOWNS,
     "dispatcher_receipt": OF_ALL_TOWNS,
+    "dispatcher_run": BY_ALERT,
+    "dispatcher_cap_message": BY_PARTNER,
 }
+
+# All at once, before anything is changed of one of them.
+LOCK = f"LOCK TABLE {', '.join(GUARDS)} IN ACCESS EXCLUSIVE MODE"
 
 GUARD = """
 ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
@@ -51,11 +54,13 @@ ALTER TABLE {table} DISABLE ROW LEVEL SECURITY;
 
 def upgrade() -> None:
     """Guard the tables without a column more: whose a row is, its alert or partner says."""
+    execute_script(LOCK)
     for table, seen in GUARDS.items():
         execute_script(GUARD.format(table=table, seen=seen))
 
 
 def downgrade() -> None:
     """Take the guards away."""
+    execute_script(LOCK)
     for table in GUARDS:
         execute_script(UNGUARD.format(table=table))

@@ -1,7 +1,8 @@
 """Places where residents have been, as columns, and who of them an area meets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -36,5 +37,16 @@ class Stays:
 def stays_of(spots: Sequence[tuple[UUID, Spot]]) -> Stays:
     """Put the places of residents into columns."""
     rows = [(spot.lon, spot.lat, spot.uncertainty_m) for _, spot in spots]
+    return _stays([who for who, _ in spots], rows)
+
+
+def met_by(area: BaseGeometry, left: Sequence[Mapping[Any, Any]]) -> tuple[set[UUID], set[UUID]]:
+    """Return who has left a place inside an area, and who one inside by uncertainty only."""
+    rows = [(row["lon"], row["lat"], row["uncertainty_m"]) for row in left]
+    stays = _stays([row["subscriber_id"] for row in left], rows)
+    return stays.met(area, np.arange(len(rows)))
+
+
+def _stays(who: Sequence[UUID], rows: Sequence[tuple[float, float, float]]) -> Stays:
     lon, lat, metres = np.array(rows, np.float64).reshape(-1, 3).T
-    return Stays([who for who, _ in spots], lon, lat, metres)
+    return Stays(who, lon, lat, metres)

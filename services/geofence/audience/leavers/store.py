@@ -4,9 +4,9 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from sqlalchemy import RowMapping
 from sqlalchemy.exc import DBAPIError
 
-from services.geofence.index.change import Spot
 from services.geofence.index.geodesy import SHORTEST_DEGREE_M
 from services.geofence.index.settle_places import Step
 from shared.db.session import Tx, execute, fetch
@@ -15,6 +15,7 @@ from shared.db.session import Tx, execute, fetch
 KEPT_FOR = timedelta(hours=25)
 # An import of two million moves is forgotten in transactions of a second.
 MOST_AT_ONCE = 50_000
+GATE_CLOSED_FOR = "10s"
 _LOCK_NOT_AVAILABLE = "55P03"
 
 
@@ -26,7 +27,8 @@ async def enter_gate(tx: Tx) -> None:
 async def close_gate(tx: Tx, *, within_s: float) -> bool:
     """Wait until nobody is in the gate and keep it closed until the transaction ends.
 
-    Say if that succeeded in time; if not, it stays open.
+    Say if that succeeded in time; if not, it stays open. A transaction that holds it for long is
+    ended by the database.
     """
     try:
         async with tx.begin_nested():
@@ -37,11 +39,20 @@ async def close_gate(tx: Tx, *, within_s: float) -> bool:
             )
             await execute(tx, "SELECT pg_advisory_xact_lock(hashtextextended('geofence.left', 0))")
             await execute(tx, "SET LOCAL lock_timeout TO DEFAULT")
+            await _limit(tx)
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
             raise
         return False
     return True
+
+
+async def _limit(tx: Tx) -> None:
+    """Have the database end a transaction that freezes behind the gate and stops every keeper."""
+    await execute(tx, "SET LOCAL idle_in_transaction_session_timeout = '3s'")
+    # PostgreSQL starts no second clock while one runs.
+    await execute(tx, "SET LOCAL transaction_timeout = 0")
+    await execute(tx, "SELECT set_config('transaction_timeout', :most, true)", most=GATE_CLOSED_FOR)
 
 
 async def add_left(tx: Tx, steps: Sequence[Step]) -> None:
@@ -87,16 +98,16 @@ async def forget_left(tx: Tx, subscriber_ids: Collection[UUID]) -> None:
 
 async def left_after(
     tx: Tx, moment: datetime, *, bounds: tuple[float, float, float, float]
-) -> list[tuple[UUID, Spot]]:
+) -> Sequence[RowMapping]:
     """Return whose places of a moment have been left since, those that may reach into bounds.
 
     How far one may reach is a little too much in degrees, as it is where the area is tested.
     """
     west, south, east, north = bounds
-    rows = await fetch(
+    return await fetch(
         tx,
         """
-        SELECT subscriber_id, place_id, lon, lat, uncertainty_m
+        SELECT subscriber_id, lon, lat, uncertainty_m
           FROM geofence_left_spot,
                LATERAL (SELECT uncertainty_m / :degree_m AS tall) AS up,
                LATERAL (SELECT tall / cos(radians(least(abs(lat) + tall, 89))) AS wide) AS across
@@ -111,10 +122,6 @@ async def left_after(
         east=east,
         north=north,
     )
-    return [
-        (row["subscriber_id"], Spot(row["place_id"], row["lon"], row["lat"], row["uncertainty_m"]))
-        for row in rows
-    ]
 
 
 async def prune_left(tx: Tx) -> bool:

@@ -1,4 +1,4 @@
-"""Places that residents have left a short while ago, and when each alert was approved."""
+"""Places that residents have left a short while ago; when and as what alerts were approved."""
 
 from shared.db.migrate import execute_script
 
@@ -11,7 +11,8 @@ depends_on = None
 # which nobody knows since when it is one has been one for long.
 TABLES = """
 ALTER TABLE geofence_place ADD COLUMN since timestamptz;
-ALTER TABLE geofence_live_alert ADD COLUMN approved_at timestamptz;
+ALTER TABLE geofence_live_alert
+    ADD COLUMN approved_at timestamptz, ADD COLUMN nobody_yet boolean NOT NULL DEFAULT false;
 
 CREATE TABLE geofence_left_spot (
     subscriber_id uuid NOT NULL,
@@ -29,7 +30,7 @@ CREATE INDEX geofence_left_spot_left ON geofence_left_spot (left_at);
 
 BACK = """
 DROP TABLE geofence_left_spot;
-ALTER TABLE geofence_live_alert DROP COLUMN approved_at;
+ALTER TABLE geofence_live_alert DROP COLUMN approved_at, DROP COLUMN nobody_yet;
 ALTER TABLE geofence_place DROP COLUMN since;
 """
 

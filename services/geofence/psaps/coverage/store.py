@@ -70,8 +70,9 @@ async def statuses_at(
 async def live_at(tx: Tx, at: datetime) -> Sequence[RowMapping]:
     """Return the alert versions that were live at a moment, with the digest of their area.
 
-    `idle` says why one warned nobody by then, null for one that did. A first run that found
-    nobody holds its alert, whatever another finds later; what was refused stays held.
+    `idle` says why one warned nobody by then, null for one that did or warns whoever comes. A
+    first run that found nobody holds its alert, whatever another finds and whoever comes later,
+    unless somebody had joined late before; what was refused stays held.
     """
     return await fetch(
         tx,
@@ -80,10 +81,15 @@ async def live_at(tx: Tx, at: datetime) -> Sequence[RowMapping]:
                CASE WHEN status <> 'Actual' THEN 'not_actual'
                     WHEN refused_at <= :at THEN 'refused'
                     WHEN first.members IS NULL THEN 'unresolved'
-                    WHEN first.members = 0 THEN 'empty'
+                    WHEN first.members = 0 AND NOT nobody_yet AND NOT EXISTS (
+                         SELECT 1 FROM geofence_late_joiner AS late
+                          WHERE late.alert_id = alert.alert_id AND late.version = alert.version
+                            AND late.joined_at <= first.completed_at)
+                    THEN 'empty'
                END AS idle
           FROM geofence_live_alert AS alert
-          LEFT JOIN LATERAL (SELECT coalesce(members, 0) AS members FROM geofence_run AS run
+          LEFT JOIN LATERAL (SELECT coalesce(members, 0) AS members, completed_at
+                               FROM geofence_run AS run
                               WHERE run.alert_id = alert.alert_id AND run.version = alert.version
                                 AND run.completed_at <= :at
                               ORDER BY run.completed_at, run.members LIMIT 1) AS first ON true

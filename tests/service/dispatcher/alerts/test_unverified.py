@@ -59,6 +59,21 @@ async def test_one_that_stays_unverified_calls_once(desk: Desk, unverified: str)
     )
 
 
+@pytest.mark.shows("M13", "S45")
+async def test_each_one_calls_while_it_waits_and_when_it_ends(desk: Desk, unverified: str) -> None:
+    second = str((await post(desk, message(desk.keys["sender"], info()))).json()["alert_id"])
+    both, parts = {unverified, second}, timers(desk.context)
+    for one in both:
+        await older(desk, one, UNVERIFIED_S)
+        await do_once(parts)
+    await desk.run("UPDATE dispatcher_alert SET expires_at = now()")
+    await do_once(parts)
+    for words in (WAITS, CLOSED):
+        told = [reason for reason in await reasons(desk) if words in reason]
+        assert len(told) == 2
+        assert all(any(one in reason for reason in told) for one in both)
+
+
 async def test_one_that_is_held_for_a_person_has_called_already(
     desk: Desk, unverified: str
 ) -> None:

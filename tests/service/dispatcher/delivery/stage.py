@@ -52,7 +52,9 @@ class Pages:
         self.reasons.append(reason)
         self.paged.set()
 
-    async def within(self, tx: Tx, reason: str, *, key: str | None = None) -> None:
+    async def within(
+        self, tx: Tx, reason: str, *, key: str | None = None, cause: str | None = None
+    ) -> None:
         """Keep a page of a transaction."""
         await self(reason)
 

@@ -1,5 +1,6 @@
 """Runs of fan-out on a real database: complete, for nobody, with people lost or never come."""
 
+import asyncio
 from uuid import UUID, uuid4
 
 import pytest
@@ -22,9 +23,19 @@ async def complete_run(stage: Stage, alert_id: UUID, *, chunks: int, members: in
 async def look(stage: Stage, alert_id: UUID) -> list[str]:
     """Look at the runs as the timers do; return for what that calls about this alert."""
     before = len(stage.pages)
+    await release(stage)
     async with stage.database.transaction(town=ALL_TOWNS) as tx:
         await finish_runs(tx, page=stage.page)
     return [one for one in stage.pages[before:] if str(alert_id) in one]
+
+
+async def release(stage: Stage) -> None:
+    """Let go on what somebody can be told of by now, as the timers do."""
+    async with stage.database.transaction(town=ALL_TOWNS) as tx:
+        reached = await store_runs.reached(tx)
+    for alert_id, version in reached:
+        async with stage.database.transaction(town=ALL_TOWNS) as tx:
+            await store_runs.release_reached(tx, alert_id=alert_id, version=version)
 
 
 async def fanned_out(stage: Stage, alert_id: UUID) -> bool:
@@ -122,6 +133,47 @@ async def test_whoever_awaits_a_card_is_waited_for_before_an_alert_is_held(stage
     approved = await stage.broadcast(nobody_yet=True)
     await stage.fan_out(approved, [who])
     assert await complete_run(stage, approved, chunks=1, members=1) == []
+
+
+@pytest.mark.shows("M13")
+async def test_a_card_that_never_comes_does_not_keep_the_alert_from_being_held(
+    stage: Stage,
+) -> None:
+    alert_id, who = await stage.broadcast(), uuid4()
+    await stage.fan_out(alert_id, [who])
+    assert await complete_run(stage, alert_id, chunks=1, members=1) == []
+    await stage.run(
+        "UPDATE dispatcher_run SET fanned_out_at = fanned_out_at - make_interval(secs => :s)"
+        " WHERE alert_id = :id", s=store_runs.CARD_S, id=alert_id,
+    )  # fmt: skip
+    (reason,) = await look(stage, alert_id)
+    assert "nobody in its area can be told" in reason
+    assert await state(stage, alert_id) == ("held", "nobody-reachable")
+    await stage.keep(stage.card(who, ("sms", "+18605550102")))
+    made = ids_of(await stage.complete(who))
+    assert await look(stage, alert_id) == []
+    assert await state(stage, alert_id) == ("live", None)
+    assert len(await stage.claim(*made)) == 1
+
+
+async def test_who_is_added_while_an_alert_waits_to_go_on_is_asked_for_too(stage: Stage) -> None:
+    alert_id, (second,), who = await stage.broadcast(), await stage.residents(1), uuid4()
+    await stage.keep(stage.card(who))
+    await stage.fan_out(alert_id, [who])
+    await complete_run(stage, alert_id, chunks=1, members=1)
+    await stage.keep(stage.card(who, ("sms", "+18605550103"), version=2))
+    made = ids_of(await stage.complete(who))
+    async with stage.database.transaction(town=ALL_TOWNS) as tx:
+        late = await fan_out(tx, chunk_of(alert_id, [second], late=True, run_id=uuid4()))
+        going_on = asyncio.create_task(release(stage))
+        waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        async with asyncio.timeout(20):
+            while not await stage.rows(waiting):
+                assert not going_on.done()
+    await going_on
+    assert await state(stage, alert_id) == ("live", None)
+    for one in (*made, *ids_of(late)):
+        assert (await stage.delivery(one))["due_at"] is not None
 
 
 async def test_nobody_is_judged_to_be_told_while_somebody_is_being_added(stage: Stage) -> None:

@@ -95,7 +95,6 @@ async def test_a_warning_waits_a_second_for_an_index_that_never_comes(world: Wor
         bus=world.bus,
         roster=roster,
         publish=world.publish(),
-        outbox=world.outbox(),
     )
     async with running(resolver):
         await resolver.resolve(alert)

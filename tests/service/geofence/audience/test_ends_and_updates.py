@@ -160,17 +160,7 @@ async def test_a_late_joiner_whose_relay_dies_is_told_under_the_same_chunk(world
 
 async def _register(tx: Tx, alert: AlertApproved) -> None:
     area = unpack(alert.area_wkb, digest=alert.area_digest)
-    await register(
-        tx,
-        alert_id=alert.alert_id,
-        version=alert.version,
-        status=alert.status,
-        wkb=area.wkb,
-        digest=area.digest,
-        approved_at=alert.approved_at,
-        expires_at=alert.expires_at,
-        since=None,
-    )
+    await register(tx, alert, wkb=area.wkb, since=None)
 
 
 async def _register_alone(world: World, alert: AlertApproved) -> None:

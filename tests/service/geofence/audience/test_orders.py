@@ -2,14 +2,19 @@
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from services.geofence.areas.area import unpack
+from services.geofence.audience.run import Run
 from services.geofence.index.tail import Roster
 from shared.events.alert import AlertApproved
+from shared.events.audience import AudienceResolved
+from shared.events.base import Event
 from shared.events.topics import PLACE_CHANGED
 from tests.service.geofence.audience.listening import faults
 from tests.service.geofence.audience.steps import Between
@@ -66,7 +71,7 @@ async def test_a_change_after_v_is_a_late_joiner_once(world: World) -> None:
         await world.send(place_changed(who, 1, INSIDE))
 
     await world.roster_loaded_and_still()
-    await resolve(world, alert, bus=Between(world.bus, after=sign_up))
+    await resolve(world, alert, bus=Between(world.bus, after=sign_up), patience_s=0.05)
     assert (await world.heard(alert)).members() == set()
     async with running(world.places(), world.relay()):
         await world.kept()
@@ -103,12 +108,9 @@ async def test_who_moves_in_while_the_alert_is_live_joins_and_so_does_who_moves_
 
 
 @pytest.mark.shows("G8")
-async def test_who_leaves_just_after_v_is_told_for_all_that_the_run_finds_nobody(
-    world: World,
-) -> None:
-    """The index has taken the move before the run looks: no chunk of it holds who was inside."""
+async def test_who_leaves_just_after_v_is_in_the_run_and_joins_late_too(world: World) -> None:
+    """The index has taken the move before the run looks, and holds nobody who was inside."""
     who = uuid.uuid4()
-    alert = approved()
 
     async def move_out() -> None:
         await world.send(place_changed(who, 2, OUTSIDE))
@@ -118,12 +120,77 @@ async def test_who_leaves_just_after_v_is_told_for_all_that_the_run_finds_nobody
         await world.send(place_changed(who, 1, INSIDE))
         await world.roster.loaded.wait()
         await world.kept()
+        alert = approved()
         await resolve(world, alert, bus=Between(world.bus, after=move_out))
         await world.kept()
         await world.relayed()
     audience = await world.heard(alert)
-    assert audience.members(late=False) == set()
+    assert audience.completed[0].members == 1
     assert audience.members(late=True) == {who}
+
+
+@pytest.mark.shows("F03", "G8")
+async def test_who_leaves_while_no_replica_lives_is_told_once(world: World) -> None:
+    stays, leaves, left, comes = (uuid.uuid4() for _ in range(4))
+    async with running(world.places(), world.relay()):
+        await world.send(*(place_changed(who, 1, INSIDE) for who in (stays, leaves, left)))
+        await world.send(place_changed(left, 2, OUTSIDE), place_changed(comes, 1, OUTSIDE))
+        await world.kept()
+        alert = approved()
+        await world.send(alert)
+        await world.send(place_changed(leaves, 2, OUTSIDE), place_changed(comes, 2, INSIDE))
+        await world.kept()
+        async with running(world.tail(), world.audience(world.resolver())):
+            await eventually(lambda: _completed(world, alert, runs=1))
+        await world.send(place_changed(leaves, 3, INSIDE), place_changed(leaves, 4, OUTSIDE))
+        await world.kept()
+        await world.relayed()
+    audience = await world.heard(alert)
+    assert faults(audience, must={stays, leaves, comes}, may=()) == []
+    assert audience.completed[-1].members == 3
+
+
+@pytest.mark.parametrize("kept", ["before", "while the run waits"])
+@pytest.mark.shows("G8", "M13")
+async def test_a_run_finds_somebody_where_all_have_left_before_it(world: World, kept: str) -> None:
+    """Else the alert would be held before the late chunk comes, and nobody ever be told."""
+    who = uuid.uuid4()
+    async with running(world.places()):
+        await world.send(place_changed(who, 1, INSIDE))
+        await world.kept()
+        alert = approved()
+        if kept == "before":
+            await world.send(place_changed(who, 2, OUTSIDE))
+            await world.kept()
+    await world.send(place_changed(who, 3, OUTSIDE))
+    await world.roster_loaded_and_still()
+    resolving = asyncio.create_task(world.resolver(patience_s=20.0).resolve(alert))
+    await eventually(lambda: _is_registered(world))
+    if kept != "before":
+        assert not resolving.done()
+        async with running(world.places()):
+            await resolving
+    await resolving
+    audience = await world.heard(alert)
+    assert faults(audience, must={who}, may=()) == []
+    (completed,) = audience.completed
+    assert (completed.chunks, completed.members) == (1, 1)
+
+
+async def test_a_run_tells_nobody_twice_who_has_left_whatever_their_ids_end_in() -> None:
+    alert, told = approved(), list[UUID]()
+
+    async def publish(events: Sequence[Event]) -> None:
+        chunks = [event for event in events if isinstance(event, AudienceResolved)]
+        told.extend(who for chunk in chunks for who, _ in chunk.members())
+
+    run = Run(uuid.uuid4(), alert, unpack(alert.area_wkb, digest=alert.area_digest), publish)
+    people = [UUID(int=number << 56) for number in range(1, 4)]
+    lon, lat = INSIDE
+    left = [{"subscriber_id": who, "lon": lon, "lat": lat, "uncertainty_m": 0.0} for who in people]
+    for some in (left[:2], left[:2], left[1:]):
+        await run.publish_left(some)
+    assert (told, run.members, run.chunks) == (people, 3, 2)
 
 
 @pytest.mark.shows("G8")
@@ -211,3 +278,7 @@ class Unsure(Roster):
 
 async def _completed(world: World, alert: AlertApproved, *, runs: int) -> bool:
     return len((await world.heard(alert)).completed) >= runs
+
+
+async def _is_registered(world: World) -> bool:
+    return bool(await world.value("SELECT count(*) FROM geofence_live_alert"))

@@ -9,7 +9,7 @@ import shapely
 from prometheus_client import REGISTRY
 
 from services.geofence.audience.late_joiners import Areas
-from services.geofence.audience.store import live_alerts
+from services.geofence.audience.store import live_alerts, note_refused
 from shared.db.session import execute
 from shared.events.alert import AlertApproved
 from shared.events.audience import AudienceRefused
@@ -213,6 +213,24 @@ async def test_an_alert_whose_area_changed_under_its_version_is_refused(world: W
     (refused,) = await world.read(AUDIENCE_REFUSED, AudienceRefused)
     assert (refused.area_digest, refused.reason) == (other.area_digest, "area-of-another-digest")
     assert len((await world.heard(alert)).completed) == 1
+    assert await world.value("SELECT refused_at FROM geofence_live_alert") is None
+
+
+async def test_an_area_that_breaks_after_another_refusal_is_told_once(world: World) -> None:
+    alert = approved()
+    await world.roster_loaded_and_still()
+    await world.resolver().resolve(alert)
+    async with world.database.transaction() as tx:
+        (live,) = await live_alerts(tx)
+        assert await note_refused(tx, live, digest=live.digest, reason="audience-outside-area")
+        await execute(tx, "UPDATE geofence_live_alert SET area_wkb = 'altered'")
+    async with running(world.places(), world.relay()):
+        for _ in range(2):
+            await world.send(place_changed(uuid.uuid4(), 1, INSIDE))
+            await world.kept()
+        await world.relayed()
+    (refused,) = await world.read(AUDIENCE_REFUSED, AudienceRefused)
+    assert refused.reason == "area-broken"
 
 
 def _pages() -> float:

@@ -5,8 +5,9 @@ from typing import Any
 import orjson
 import pytest
 
+from services.dispatcher.alerts.timers import timers
 from tests.fakes_geofence import HARTFORD, NEW_HAVEN
-from tests.service.dispatcher.alerts.desk import Desk
+from tests.service.dispatcher.alerts.desk import Desk, do_once
 
 
 @pytest.mark.shows("S13")
@@ -68,3 +69,6 @@ async def test_one_page_a_reason_and_ten_minutes(desk: Desk) -> None:
     await desk.context.page("disk is full")
     again = await desk.rows("SELECT 1 FROM dispatcher_outbox WHERE topic = 'notice.requested'")
     assert len(again) == 3
+    await desk.run("UPDATE dispatcher_page SET paged_at = paged_at - interval '25 hours'")
+    await do_once(timers(desk.context))
+    assert await desk.rows("SELECT 1 FROM dispatcher_page") == []

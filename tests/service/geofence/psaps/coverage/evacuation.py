@@ -53,6 +53,7 @@ async def alert(
     version: int = 1,
     members: int | None = 1,
     status: str = "Actual",
+    nobody_yet: bool = False,
     lives: timedelta = timedelta(hours=1),
 ) -> UUID:
     """Make an alert live over an area, with one person found unless said, or none looked for."""
@@ -64,9 +65,10 @@ async def alert(
             tx,
             """
             INSERT INTO geofence_live_alert
-                   (alert_id, version, status, area_wkb, area_digest, expires_at, registered_at)
+                   (alert_id, version, status, area_wkb, area_digest, expires_at, registered_at,
+                    nobody_yet)
             VALUES (:id, :version, :status, :wkb, decode(:digest, 'hex'), :expires_at,
-                    clock_timestamp())
+                    clock_timestamp(), :nobody_yet)
             """,
             id=alert_id,
             version=version,
@@ -74,6 +76,7 @@ async def alert(
             wkb=area.wkb,
             digest=area.digest,
             expires_at=datetime.now(UTC) + lives,
+            nobody_yet=nobody_yet,
         )
     if members is not None:
         await complete(desk, alert_id, version=version, members=members)
@@ -92,6 +95,19 @@ async def complete(desk: Desk, alert_id: UUID, *, version: int = 1, members: int
             id=alert_id,
             version=version,
             members=members,
+        )
+
+
+async def join(desk: Desk, alert_id: UUID) -> None:
+    """Let somebody join an alert late."""
+    async with desk.database.transaction() as tx:
+        await execute(
+            tx,
+            """
+            INSERT INTO geofence_late_joiner (alert_id, version, subscriber_id)
+            VALUES (:id, 1, gen_random_uuid())
+            """,
+            id=alert_id,
         )
 
 

@@ -17,6 +17,7 @@ from tests.service.geofence.psaps.coverage.evacuation import (
     complete,
     end,
     gaps,
+    join,
     order,
 )
 from tests.service.geofence.psaps.desk import Desk
@@ -46,7 +47,9 @@ async def refuse(desk: Desk, alert_id: UUID) -> bool:
     async with desk.database.transaction() as tx:
         [live] = await store.live_alerts(tx)
         assert live.alert_id == alert_id
-        return await store.note_refused(tx, live, reason="audience-outside-area")
+        return await store.note_refused(
+            tx, live, digest=live.digest, reason="audience-outside-area"
+        )
 
 
 @pytest.mark.shows("G12")
@@ -61,6 +64,23 @@ async def test_an_alert_that_found_nobody_covers_nothing(desk: Desk) -> None:
     somebody = await alert(desk, WEST, members=3)
     await complete(desk, somebody, members=0)
     assert await idle(desk) == {}
+
+
+@pytest.mark.shows("G12")
+async def test_an_alert_that_found_nobody_covers_where_it_is_sent_for_all_that(desk: Desk) -> None:
+    await order(desk, "W")
+    for_whoever_comes = await alert(desk, WEST, members=0, nobody_yet=True)
+    assert await idle(desk) == {}
+    await end(desk, for_whoever_comes)
+    joined = await alert(desk, WEST, members=None)
+    await join(desk, joined)
+    await complete(desk, joined, members=0)
+    assert await idle(desk) == {}
+    await end(desk, joined)
+    held = await alert(desk, WEST, members=0)
+    # It was held before that.
+    await join(desk, held)
+    assert await idle(desk) == {"empty": [str(held)]}
 
 
 @pytest.mark.shows("G12")
