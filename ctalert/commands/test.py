@@ -7,8 +7,8 @@ from ctalert.data_folder import CHECKOUT
 
 
 def run(arguments: list[str]) -> int:
-    """Run the whole suite in three processes, one of which mostly waits, or what is said."""
-    words = arguments or ["-n", "3", "--dist", "loadfile"]
+    """Run the whole suite in four processes, two of which mostly wait, or what is said."""
+    words = arguments or ["-n", "4", "--dist", "loadfile"]
     return subprocess.run(
         [sys.executable, "-m", "pytest", *words], cwd=CHECKOUT, check=False
     ).returncode
